@@ -149,6 +149,9 @@ def server_properties(data: Path, port: int, controller_port: int, extra: Mappin
         "group.initial.rebalance.delay.ms": "0",
         "log.cleaner.dedupe.buffer.size": "1048577",  # its default claims 128 MB of the heap
         "log.dirs": str(data),
+        # A killed broker is let back in only when its last session is over: 9 s by default.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "1",
         "transaction.state.log.replication.factor": "1",
