@@ -16,7 +16,7 @@ from deploy.local.kafka_jars import KafkaJars, cached_jars, fetch_jars
 from deploy.local.ports import free_ports
 from deploy.local.process import LocalServerError, ServerProcess
 
-# It answers after 1.3 s, 2.5 s without the class archive; a loaded machine may take ten times that.
+# It answers after 1.5 s; a loaded machine may take many times that, and after a kill 3 s more.
 _START_DEADLINE_SECONDS = 60
 # It stops within 0.5 s; past this it hangs.
 _STOP_GRACE_SECONDS = 10
