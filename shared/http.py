@@ -1,0 +1,105 @@
+"""What every HTTP API of ours has in common: one error envelope, never an exception's text."""
+
+import hmac
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from shared.errors import ThroughlineError, Unavailable
+
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+class ApiError(Exception):
+    """An answer that says what is wrong and what to do, with an HTTP status and a stable code."""
+
+    def __init__(
+        self, status: int, code: str, message: str, fix: str, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.message, self.fix = status, code, message, fix
+        self.headers = headers or {}
+
+
+def error_response(
+    status: int, code: str, message: str, fix: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the error envelope: `{"error": {"code", "message", "fix"}}`."""
+    body = {"error": {"code": code, "message": message, "fix": fix}}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def create_api(title: str, version: str) -> FastAPI:
+    """Return a FastAPI application whose every error has our envelope; no docs page from a CDN."""
+    api = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
+    api.add_exception_handler(ApiError, _api_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Unavailable, _unavailable)
+    api.add_exception_handler(ThroughlineError, _our_error)
+    api.add_exception_handler(Exception, _unexpected)
+    return api
+
+
+def check_bearer(request: Request, token: str | None) -> None:
+    """Refuse a request without the bearer token, when one is configured (constant time)."""
+    if token is None:
+        return
+    given = request.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise ApiError(
+            401,
+            "unauthorised",
+            "This API needs its token.",
+            "Send `Authorization: Bearer …`.",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
+async def _api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(error.status, error.code, error.message, error.fix, error.headers)
+
+
+async def _validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    places = [
+        f"{'.'.join(str(part) for part in detail['loc'])}: {detail['type']}"
+        for detail in error.errors()[:5]
+    ]
+    return error_response(
+        422, "invalid", f"The request is not valid ({'; '.join(places)}).", "See /openapi.json."
+    )
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_response(
+        error.status_code,
+        {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused"),
+        {404: "There is nothing here.", 405: "This method does not exist here."}.get(
+            error.status_code, "The request was refused."
+        ),
+        "See /openapi.json.",
+        dict(error.headers or {}),
+    )
+
+
+async def _unavailable(_request: Request, _error: Exception) -> Response:
+    return error_response(
+        503, "unavailable", "We could not make this durable in time.", "Try again.", RETRY_AFTER
+    )
+
+
+async def _our_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ThroughlineError)
+    return error_response(422, "invalid", error.problem, error.fix)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    return error_response(500, "internal", "Something failed on our side.", "Try again.")
+
+
+__all__ = ["ApiError", "check_bearer", "create_api", "error_response"]

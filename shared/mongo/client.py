@@ -1,0 +1,182 @@
+"""The one door to MongoDB: the only module that imports Motor.
+
+Every write waits for a majority and its journal, every read outside a transaction sees only what
+a majority has: what was read or acknowledged survives a failover.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorGridFSBucket
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.errors import SettingsError, Unavailable
+from shared.mongo.collections import Collection, Index
+
+Document = dict[str, Any]
+
+_SELECTION_TIMEOUT_MS = 15_000  # an election takes up to 12 s; then the caller gets an error
+_HEARTBEAT_MS = 1_000  # how soon a new primary is noticed when the stream of heartbeats breaks
+_POOL = 20  # one session for the stream layer, the rest for the HTTP side
+_COMMAND_TIMEOUT = 5.0  # seconds; a read by id takes milliseconds
+_NO_MAJORITY_HELP = (
+    "MongoDB's default write concern is not a majority.",
+    "Use a replica set of data-bearing members, without an arbiter, or setDefaultRWConcern.",
+)
+
+
+class Database:
+    """One service's database. Building it connects to nothing; the first command does."""
+
+    def __init__(self, uri: str, name: str) -> None:
+        try:
+            self.client: Any = AsyncIOMotorClient(
+                uri,
+                tz_aware=True,
+                tzinfo=UTC,
+                serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS,
+                heartbeatFrequencyMS=_HEARTBEAT_MS,
+                maxPoolSize=_POOL,
+                appname=name,
+            )
+        except (PyMongoError, ValueError, TypeError) as error:
+            raise SettingsError(
+                f"THROUGHLINE_MONGODB is not a MongoDB address ({type(error).__name__}).",
+                "Write it as mongodb://host:port/?replicaSet=rs0.",
+            ) from None
+        self.raw: Any = self.client.get_database(
+            name,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern("majority", j=True),
+        )
+        self.name = name
+
+    async def ping(self) -> None:
+        """Return when a majority-readable primary answers; raise `Unavailable` if none does."""
+        try:
+            await self.client.admin.command("ping", maxTimeMS=1_000)
+        except PyMongoError as error:
+            raise Unavailable(
+                f"MongoDB does not answer ({type(error).__name__}).", "Check THROUGHLINE_MONGODB."
+            ) from None
+
+    async def ensure(self, collections: Sequence[Collection]) -> None:
+        """Create the collections and indexes that are missing; change nothing that is there.
+
+        Collections are made before any load, because a transaction waits for definitions.
+        """
+        await self._require_majority()
+        present = set(await self.raw.list_collection_names())
+        for collection in collections:
+            if collection.name not in present:
+                await self._create(collection.name)
+            for index in collection.indexes:
+                await self._create_index(collection.name, index)
+
+    async def _create(self, name: str) -> None:
+        try:
+            await self.raw.create_collection(name)
+        except PyMongoError as error:
+            if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster
+                raise
+
+    async def _create_index(self, collection: str, index: Index) -> None:
+        options: Document = {"unique": index.unique}
+        if index.where is not None:
+            options["partialFilterExpression"] = dict(index.where)
+        if index.expire_after is not None:
+            options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
+        await self.raw[collection].create_index(list(index.keys), **options)
+
+    async def _require_majority(self) -> None:
+        concern = await self.client.admin.command("getDefaultRWConcern")
+        if concern.get("defaultWriteConcern", {"w": "majority"}).get("w") != "majority":
+            raise SettingsError(*_NO_MAJORITY_HELP)
+
+    async def find_one(self, collection: str, where: Mapping[str, Any]) -> Document | None:
+        """Return one document that matches, or None."""
+        found: Document | None = await self.raw[collection].find_one(
+            dict(where), max_time_ms=int(_COMMAND_TIMEOUT * 1000)
+        )
+        return found
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> list[Document]:
+        """Return the documents that match, in order; `limit` 0 means all."""
+        cursor = self.raw[collection].find(
+            dict(where), max_time_ms=int(_COMMAND_TIMEOUT * 1000), limit=limit
+        )
+        if sort:
+            cursor = cursor.sort(list(sort))
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
+        """Return how many documents match."""
+        number: int = await self.raw[collection].count_documents(
+            dict(where), maxTimeMS=int(_COMMAND_TIMEOUT * 1000)
+        )
+        return number
+
+    async def insert(self, collection: str, document: Document) -> bool:
+        """Add a document; return False if one with its `_id` was there already."""
+        try:
+            await self.raw[collection].insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def put_blob(self, blob_id: str, data: bytes) -> None:
+        """Keep bytes of any size under an id; keeping them again changes nothing."""
+        bucket = AsyncIOMotorGridFSBucket(self.raw, "blobs")
+        if await self.raw["blobs.files"].find_one({"_id": blob_id}, {"_id": 1}):
+            return
+        try:
+            await bucket.upload_from_stream_with_id(blob_id, blob_id, data)
+        except PyMongoError as error:
+            if "E11000" not in str(error) and type(error).__name__ != "FileExists":
+                raise Unavailable(
+                    f"MongoDB did not keep a blob ({type(error).__name__}).", "Try again."
+                ) from None
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        """Return the bytes kept under an id, or None."""
+        if not await self.raw["blobs.files"].find_one({"_id": blob_id}, {"_id": 1}):
+            return None
+        stream = await AsyncIOMotorGridFSBucket(self.raw, "blobs").open_download_stream(blob_id)
+        data: bytes = await stream.read()
+        return data
+
+    async def watch(self, collection: str) -> AsyncIterator[Document]:
+        """Yield each document as it is inserted, from now on (majority-committed, in order).
+
+        Raises `Unavailable` when the stream breaks; watch again and read what was missed.
+        """
+        try:
+            async with self.raw[collection].watch(
+                [{"$match": {"operationType": "insert"}}]
+            ) as stream:
+                async for change in stream:
+                    yield change["fullDocument"]
+        except PyMongoError as error:
+            raise Unavailable(
+                f"The change stream broke ({type(error).__name__}).", "Watch again."
+            ) from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+
+logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines would hold documents

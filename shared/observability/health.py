@@ -1,0 +1,71 @@
+"""Health that tells the truth: alive means making progress, ready means able to take work.
+
+Liveness is the consume loops' own ticks and the event loop's punctuality. Readiness is MongoDB
+answering and not draining; it never depends on Kafka, or a broker's restart would take every
+door away at the very moment customers still knock.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from shared.errors import Unavailable
+
+STALLED_AFTER = 40.0  # seconds: two polls and the 30 s a transaction may take, with room
+LOOP_LAG_LIMIT = 5.0  # seconds: no single step of ours may block that long
+_PING_EVERY = 1.0
+
+
+class Health:
+    """What one process knows about itself."""
+
+    def __init__(self, ping: Callable[[], Awaitable[None]] | None) -> None:
+        self._ping = ping
+        self._ticks: dict[str, float] = {}
+        self._last_ping = float("-inf")
+        self._loop_lag = 0.0
+        self.started = False
+        self.draining = False
+
+    def tick(self, loop: str) -> None:
+        """Note that a loop made progress now."""
+        self._ticks[loop] = time.monotonic()
+
+    def forget(self, loop: str) -> None:
+        """Stop expecting progress of a loop that ended in good order."""
+        self._ticks.pop(loop, None)
+
+    async def watch(self) -> None:
+        """Measure the event loop's lag and MongoDB's answer, once a second, for life."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_PING_EVERY)
+            self._loop_lag = time.monotonic() - before - _PING_EVERY
+            if self._ping is None:
+                continue
+            try:
+                async with asyncio.timeout(5.0):
+                    await self._ping()
+            except (Unavailable, TimeoutError):
+                continue
+            self._last_ping = time.monotonic()
+
+    def why_not_live(self) -> str | None:
+        """Return what is stuck, or None."""
+        if self._loop_lag > LOOP_LAG_LIMIT:
+            return "the event loop was blocked"
+        now = time.monotonic()
+        for loop, tick in self._ticks.items():
+            if now - tick > STALLED_AFTER:
+                return f"{loop} makes no progress"
+        return None
+
+    def why_not_ready(self) -> str | None:
+        """Return why no work should be sent here, or None."""
+        if not self.started:
+            return "starting"
+        if self.draining:
+            return "draining"
+        if self._ping is not None and time.monotonic() - self._last_ping > 3 * _PING_EVERY:
+            return "MongoDB does not answer"
+        return None
