@@ -1,0 +1,128 @@
+"""The first-response clock of a conversation, judged by event times alone.
+
+The customer's earliest message starts it; a person's earliest answer at or after that stops it.
+It is met if that answer is not after the due time (a tie is met), else breached. Both "earliest"
+are minima over everything heard, so the order of hearing, duplicates and late news change nothing:
+news that belongs earlier moves the start or the stop, even of a clock that was decided already,
+and what was announced wrongly is announced anew. The latest announcement holds.
+
+`look` is what a timer does: it may bring out warnings and a breach, and firing twice changes
+nothing. One clock runs per conversation; next-response clocks and new cases on the same
+conversation come later.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from services.sla.domain.promises import Promise
+
+MAX_EARLIER_ANSWERS = 64
+"""How many answers before the customer's first message are remembered, the latest of them.
+
+They matter only if an even earlier message of the customer is heard late; 64 messages from agents
+to somebody who never wrote is beyond any such delay.
+"""
+
+
+class Status(StrEnum):
+    """How a clock stands; `WAITING` is one that nobody has started, and no promise yet."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    MET = "met"
+    BREACHED = "breached"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A conversation's promise, and all that was heard about it.
+
+    `warnings` are the shares of the time to warn at with their instants, `warned` the shares that
+    were told. `stopped_at` is the earliest answer since the start; `earlier_answers` are those
+    before it, kept because the start may move. `breach_told` never goes back.
+    """
+
+    clock_id: str
+    conversation_id: str
+    channel: str
+    target: str
+    status: Status = Status.WAITING
+    contact_points: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    due_at: datetime | None = None
+    warnings: tuple[tuple[float, datetime], ...] = ()
+    warned: tuple[float, ...] = ()
+    stopped_at: datetime | None = None
+    earlier_answers: tuple[datetime, ...] = ()
+    breach_told: bool = False
+    charter_version: str = ""
+    case_id: str | None = None
+    case_reference: str | None = None
+
+
+def hear_customer(
+    clock: Clock, at: datetime, contact_points: tuple[str, ...], promise: Promise
+) -> Clock:
+    """Take in that the customer wrote or called: starts the clock, or moves its start earlier."""
+    if clock.started_at is not None and at >= clock.started_at:
+        return clock
+    answers = clock.earlier_answers
+    if clock.stopped_at is not None:
+        answers = (*answers, clock.stopped_at)
+    since = [answer for answer in answers if answer >= at]
+    moved = replace(
+        clock,
+        contact_points=contact_points,
+        started_at=at,
+        due_at=promise.due_at(at),
+        warnings=promise.warnings(at),
+        stopped_at=min(since, default=None),
+        earlier_answers=tuple(answer for answer in answers if answer < at),
+        charter_version=promise.charter_version,
+    )
+    return _judge(moved)
+
+
+def hear_answer(clock: Clock, at: datetime) -> Clock:
+    """Take in that a person answered: stops the clock, or moves its stop earlier."""
+    if clock.started_at is None or at < clock.started_at:
+        answers = sorted({*clock.earlier_answers, at})[-MAX_EARLIER_ANSWERS:]
+        return replace(clock, earlier_answers=tuple(answers))
+    if clock.stopped_at is not None and at >= clock.stopped_at:
+        return clock
+    return _judge(replace(clock, stopped_at=at))
+
+
+def name_case(clock: Clock, case_id: str, case_reference: str | None) -> Clock:
+    """Attach the case the conversation opened, so that warnings name it; the first one stays."""
+    if clock.case_id is not None:
+        return clock
+    return replace(clock, case_id=case_id, case_reference=case_reference)
+
+
+def look(clock: Clock, now: datetime) -> Clock:
+    """Breach a clock that still runs at its due time."""
+    if clock.status is Status.RUNNING and clock.due_at is not None and now >= clock.due_at:
+        return replace(clock, status=Status.BREACHED)
+    return clock
+
+
+def next_look(clock: Clock) -> tuple[str, datetime] | None:
+    """Return when a timer must look again, and whether for a warning or for the due time."""
+    if clock.status is not Status.RUNNING or clock.due_at is None:
+        return None
+    for share, at in clock.warnings:
+        if share not in clock.warned:
+            return "clock-warning", at
+    return "clock-due", clock.due_at
+
+
+def _judge(clock: Clock) -> Clock:
+    """Decide from event times; without an answer, a breach found by looking stays one."""
+    if clock.stopped_at is not None and clock.due_at is not None:
+        kept = clock.stopped_at <= clock.due_at
+        return replace(clock, status=Status.MET if kept else Status.BREACHED)
+    if clock.status is Status.WAITING:
+        return replace(clock, status=Status.RUNNING)
+    return clock
