@@ -32,54 +32,54 @@ def announce(
     """Return the clock that remembers what was told, and what to tell because of the change.
 
     `before` is what everything told so far came from. A start, then warnings, then an outcome;
-    pending warnings come out when a timer `woke` us, and always before a breach. A warning told
-    at or after the due time says so (`late`).
+    pending warnings come out when a timer has `woken` us, and always before a breach. A warning
+    told at or after the due time says so (`late`).
     """
     if after.started_at is None or after.due_at is None:
         return after, []
-    told: list[Announcement] = []
+    started = []
     if after.started_at != before.started_at:
-        told.append(Announcement("started", after.started_at, after))
-    if after.status is not Status.MET:
-        after, warnings = _warn(before, after, now, woken=woken)
-        told += warnings
-    if _outcome(after) != _outcome(before):
-        is_news = after.status is not before.status
-        if after.status is Status.MET and after.stopped_at is not None:
-            corrects = after.breach_told
-            told.append(
-                Announcement("met", after.stopped_at, after, is_news, corrects_breach=corrects)
-            )
-        elif after.status is Status.BREACHED:
-            after = replace(after, breach_told=True)
-            told.append(Announcement("breached", after.due_at, after, is_news))
-    return after, told
+        started.append(Announcement("started", after.started_at, after))
+    pending = _pending_warnings(before, after, now if woken else None)
+    late = now >= after.due_at
+    after = replace(
+        after,
+        warned=(*after.warned, *(share for share, _ in pending)),
+        breach_told=after.breach_told or after.status is Status.BREACHED,
+    )
+    warnings = [
+        Announcement("warned", at, after, elapsed_share=share, late=late) for share, at in pending
+    ]
+    return after, [*started, *warnings, *_outcome(before, after)]
 
 
-def _warn(
-    before: Clock, after: Clock, now: datetime, *, woken: bool
-) -> tuple[Clock, list[Announcement]]:
-    if before.status is Status.BREACHED:
-        return after, []
-    newly_breached = after.status is Status.BREACHED
-    pending = [
+def _pending_warnings(
+    before: Clock, after: Clock, until: datetime | None
+) -> list[tuple[float, datetime]]:
+    if after.status is Status.MET or before.status is Status.BREACHED:
+        return []
+    breached = after.status is Status.BREACHED
+    return [
         (share, at)
         for share, at in after.warnings
-        if share not in after.warned and (newly_breached or (woken and at <= now))
-    ]
-    if not pending or after.due_at is None:
-        return after, []
-    warned = replace(after, warned=(*after.warned, *(share for share, _ in pending)))
-    late = now >= after.due_at
-    return warned, [
-        Announcement("warned", at, warned, elapsed_share=share, late=late) for share, at in pending
+        if share not in after.warned and (breached or (until is not None and at <= until))
     ]
 
 
-def _outcome(clock: Clock) -> tuple[object, ...]:
-    """Return what an outcome says: until when it was promised, and for a kept one, when."""
+def _outcome(before: Clock, after: Clock) -> list[Announcement]:
+    says, counts_at = _verdict(after)
+    if counts_at is None or says == _verdict(before)[0]:
+        return []
+    is_news = after.status is not before.status
+    if after.status is Status.BREACHED:
+        return [Announcement("breached", counts_at, after, is_news)]
+    return [Announcement("met", counts_at, after, is_news, corrects_breach=after.breach_told)]
+
+
+def _verdict(clock: Clock) -> tuple[tuple[object, ...], datetime | None]:
+    """Return what the outcome says, to see whether it changed, and when it counts at."""
     if clock.status is Status.MET:
-        return (Status.MET, clock.started_at, clock.due_at, clock.stopped_at)
+        return (Status.MET, clock.started_at, clock.due_at, clock.stopped_at), clock.stopped_at
     if clock.status is Status.BREACHED:
-        return (Status.BREACHED, clock.started_at, clock.due_at)
-    return ()
+        return (Status.BREACHED, clock.started_at, clock.due_at), clock.due_at
+    return (), None

@@ -61,10 +61,44 @@ class Clock:
     case_reference: str | None = None
 
 
-def hear_customer(
-    clock: Clock, at: datetime, contact_points: tuple[str, ...], promise: Promise
-) -> Clock:
-    """Take in that the customer wrote or called: starts the clock, or moves its start earlier."""
+@dataclass(frozen=True, slots=True)
+class CustomerAsked:
+    """The customer wrote, called or filled in a form, and is owed a person's answer."""
+
+    at: datetime
+    contact_points: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswered:
+    """A person answered the customer."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNamed:
+    """The conversation opened a case."""
+
+    case_id: str
+    case_reference: str | None
+
+
+Fact = CustomerAsked | PersonAnswered | CaseNamed
+
+
+def hear(clock: Clock, fact: Fact, promise: Promise | None) -> Clock:
+    """Take in one fact; `promise` is the one in force, None where nothing is promised."""
+    if isinstance(fact, PersonAnswered):
+        return _hear_answer(clock, fact.at)
+    if isinstance(fact, CaseNamed):
+        return _name_case(clock, fact)
+    return clock if promise is None else _hear_customer(clock, fact, promise)
+
+
+def _hear_customer(clock: Clock, fact: CustomerAsked, promise: Promise) -> Clock:
+    """Start the clock, or move its start earlier."""
+    at = fact.at
     if clock.started_at is not None and at >= clock.started_at:
         return clock
     answers = clock.earlier_answers
@@ -73,7 +107,7 @@ def hear_customer(
     since = [answer for answer in answers if answer >= at]
     moved = replace(
         clock,
-        contact_points=contact_points,
+        contact_points=fact.contact_points,
         started_at=at,
         due_at=promise.due_at(at),
         warnings=promise.warnings(at),
@@ -84,8 +118,8 @@ def hear_customer(
     return _judge(moved)
 
 
-def hear_answer(clock: Clock, at: datetime) -> Clock:
-    """Take in that a person answered: stops the clock, or moves its stop earlier."""
+def _hear_answer(clock: Clock, at: datetime) -> Clock:
+    """Stop the clock, or move its stop earlier."""
     if clock.started_at is None or at < clock.started_at:
         answers = sorted({*clock.earlier_answers, at})[-MAX_EARLIER_ANSWERS:]
         return replace(clock, earlier_answers=tuple(answers))
@@ -94,11 +128,11 @@ def hear_answer(clock: Clock, at: datetime) -> Clock:
     return _judge(replace(clock, stopped_at=at))
 
 
-def name_case(clock: Clock, case_id: str, case_reference: str | None) -> Clock:
-    """Attach the case the conversation opened, so that warnings name it; the first one stays."""
+def _name_case(clock: Clock, fact: CaseNamed) -> Clock:
+    """Attach the case, so that warnings name it; the first one stays."""
     if clock.case_id is not None:
         return clock
-    return replace(clock, case_id=case_id, case_reference=case_reference)
+    return replace(clock, case_id=fact.case_id, case_reference=fact.case_reference)
 
 
 def look(clock: Clock, now: datetime) -> Clock:

@@ -49,6 +49,12 @@ class Charter:
         promise = self.promises.get((channel, channel_account))
         return promise or self.promises.get((channel, None))
 
+    def watches(self, channel: str, channel_account: str | None) -> bool:
+        """Return whether anything is promised there; an unknown account (None) may be any."""
+        if channel_account is None:
+            return any(promised == channel for promised, _ in self.promises)
+        return self.promise_for(channel, channel_account) is not None
+
 
 def charter_of(policy: Policy[CharterFile]) -> Charter:
     """Return the charter that a validated `charter.yaml` states."""
