@@ -107,20 +107,21 @@ def _problems(detail: ErrorDetails, parsed: PolicyText) -> Iterator[FileProblem]
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, KeyProblems):
         for below, text in error.problems:
-            yield _located((*detail["loc"], *below), text, parsed)
-    else:
-        yield _located(detail["loc"], _text(detail), parsed)
+            path = (*detail["loc"], *below)
+            yield FileProblem(parsed.lines[_written_part(path, parsed)], path, text)
+        return
+    written = _written_part(detail["loc"], parsed)
+    path = detail["loc"] if detail["type"] == "missing" else written
+    yield FileProblem(parsed.lines[written], path, _text(detail))
 
 
-def _located(loc: KeyPath, text: str, parsed: PolicyText) -> FileProblem:
-    """Find the line of a pydantic location; the parent's where a key is missing."""
+def _written_part(loc: KeyPath, parsed: PolicyText) -> KeyPath:
+    """Return the key path that pydantic's location leads to, as far as the file has it."""
     path: KeyPath = ()
     for part in loc:
         if (*path, part) in parsed.lines:
             path = (*path, part)
-    line = parsed.lines[path]
-    names_what_is_missing = path != loc and loc[-1] != "[key]"  # pydantic's mark for a wrong key
-    return FileProblem(line, (*path, loc[-1]) if names_what_is_missing else path, text)
+    return path
 
 
 def _text(detail: ErrorDetails) -> str:

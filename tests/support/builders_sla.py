@@ -1,7 +1,7 @@
 """Builders for the sla service's tests: charters, contact events, and a world to run them in."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -191,7 +191,7 @@ class SlaWorld:
             published += self.ticks(now)
         return published
 
-    def handles(self, incoming: list[Incoming], now: datetime) -> list[Any]:
+    def handles(self, incoming: Sequence[Incoming], now: datetime) -> list[Any]:
         """Handle one batch; return what was published."""
         state = State()
         for find in self.handlers.needs(incoming, state):
@@ -202,7 +202,7 @@ class SlaWorld:
         self.published += published
         return published
 
-    def _apply(self, effects: Effects, incoming: list[Incoming]) -> None:
+    def _apply(self, effects: Effects, incoming: Sequence[Incoming]) -> None:
         for write in effects.writes:
             assert isinstance(write, Save)
             assert write.collection == CLOCKS

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.streams import TimerDue
+from shared.streams import Received, TimerDue
 from tests.support.builders_sla import (
     HOUR,
     MINUTE,
@@ -149,8 +149,6 @@ def test_an_answer_and_its_overdue_timer_in_one_batch_tell_no_breach(world):
     world.hears(customer_writes(NOON))
     timer = next(iter(world.timers.values()))
     due = TimerDue(timer.timer_id, timer.kind, timer.due_at, timer.data, timer.shard)
-    from shared.streams import Received
-
     answer = Received(agent_writes(DUE - MINUTE), "sla/contact-events/0")
     assert kinds(world.handles([due, answer], DUE + HOUR)) == ["met"]
     assert world.timers == {}

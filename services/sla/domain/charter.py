@@ -17,7 +17,9 @@ from shared.durations import Duration, format_duration
 from shared.policy import KeyProblems, PolicyModel
 from shared.policy_yaml import KeyPath
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Day = Literal[
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "every-day"
+]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -66,7 +68,7 @@ class CalendarHours(PolicyModel):
     """
 
     zone: Annotated[str, AfterValidator(_checked_zone)]
-    hours: dict[Weekday | Literal["every-day"], Hours]
+    hours: dict[Day, Hours]
     exceptions: dict[date, Hours] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -79,7 +81,8 @@ class CalendarHours(PolicyModel):
     def calendar(self) -> Calendar:
         """The calendar that keeps these hours."""
         every_day = self.hours.get("every-day", ())
-        week = tuple(_windows(self.hours.get(day, every_day)) for day in get_args(Weekday))
+        weekdays = get_args(Day)[:7]
+        week = tuple(_windows(self.hours.get(day, every_day)) for day in weekdays)
         exceptions = {day: _windows(hours) for day, hours in self.exceptions.items()}
         return Calendar(ZoneInfo(self.zone), week, exceptions)
 
