@@ -80,6 +80,6 @@ def _promise(promise: Promise) -> dict[str, Any]:
         "channel_account": promise.channel_account,
         "within": format_duration(promise.within),
         "within_seconds": promise.within.total_seconds(),
-        "warn_at": list(promise.warn_at),
+        "warn_at": [share for share, _ in promise.warn_after],
         "calendar": promise.calendar_name,
     }

@@ -87,7 +87,7 @@ def test_warnings_come_once_each_and_before_any_breach(history, in_force):
     run(world, heard, looks, batch_size)
     told = kinds(world.published)
     shares = [event.data.elapsed_share for event in world.published if kinds([event]) == ["warned"]]
-    promised = list(in_force.promise_for("email", None).warn_at)
+    promised = [share for share, _ in in_force.promise_for("email", None).warn_after]
     assert shares == promised[: len(shares)]
     if "breached" in told:
         assert shares == promised

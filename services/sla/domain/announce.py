@@ -42,11 +42,10 @@ def announce(
         started.append(Announcement("started", after.started_at, after))
     pending = _pending_warnings(before, after, now if woken else None)
     late = now >= after.due_at
-    after = replace(
-        after,
-        warned=(*after.warned, *(share for share, _ in pending)),
-        breach_told=after.breach_told or after.status is Status.BREACHED,
-    )
+    breach_told = after.breach_told or after.status is Status.BREACHED
+    if pending or breach_told != after.breach_told:
+        warned = (*after.warned, *(share for share, _ in pending))
+        after = replace(after, warned=warned, breach_told=breach_told)
     warnings = [
         Announcement("warned", at, after, elapsed_share=share, late=late) for share, at in pending
     ]

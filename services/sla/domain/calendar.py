@@ -73,7 +73,7 @@ class Calendar:
         self._zone = zone
         self._week = week
         self._exceptions = dict(exceptions or {})
-        self._tables: dict[date, _Table] = {}
+        self._tables: dict[tuple[int, int], _Table] = {}
 
     def add(self, start: datetime, duration: timedelta) -> datetime:
         """Return the first instant by which `duration` (> 0) of open time has passed.
@@ -108,12 +108,14 @@ class Calendar:
         return max(weeks * plain_week - closed_days * longest_day, _NOTHING)
 
     def _table(self, start: datetime) -> _Table:
-        month = start.astimezone(self._zone).date().replace(day=1)
-        if month not in self._tables:
+        start = start.astimezone(UTC)
+        month = (start.year, start.month)
+        table = self._tables.get(month)
+        if table is None:
             if len(self._tables) >= _MAX_TABLES:
                 self._tables.clear()
-            self._tables[month] = self._tabulate(month)
-        return self._tables[month]
+            table = self._tables[month] = self._tabulate(date(*month, 1))
+        return table
 
     def _tabulate(self, month: date) -> _Table:
         opens: list[datetime] = []
@@ -129,8 +131,8 @@ class Calendar:
         return _Table(opens, closes, before)
 
     def _pairs(self, month: date) -> Iterator[tuple[datetime, datetime]]:
-        # 2 days before: a window may reach into the month; 31 days more: any start within it
-        for offset in range(-2, SEARCH_DAYS + 33):
+        # 3 days before: a window that reaches in, and the zone; 31 days more: any start within it
+        for offset in range(-3, SEARCH_DAYS + 33):
             day = month + offset * _DAY
             for window in self._exceptions.get(day, self._week[day.weekday()]):
                 midnight = datetime.combine(day, time())

@@ -104,28 +104,29 @@ def _hear_customer(clock: Clock, fact: CustomerAsked, promise: Promise) -> Clock
     answers = clock.earlier_answers
     if clock.stopped_at is not None:
         answers = (*answers, clock.stopped_at)
-    since = [answer for answer in answers if answer >= at]
-    moved = replace(
+    due_at = promise.due_at(at)
+    stopped_at = min((answer for answer in answers if answer >= at), default=None)
+    return replace(
         clock,
+        status=_judge(clock.status, due_at, stopped_at),
         contact_points=fact.contact_points,
         started_at=at,
-        due_at=promise.due_at(at),
+        due_at=due_at,
         warnings=promise.warnings(at),
-        stopped_at=min(since, default=None),
+        stopped_at=stopped_at,
         earlier_answers=tuple(answer for answer in answers if answer < at),
         charter_version=promise.charter_version,
     )
-    return _judge(moved)
 
 
 def _hear_answer(clock: Clock, at: datetime) -> Clock:
     """Stop the clock, or move its stop earlier."""
-    if clock.started_at is None or at < clock.started_at:
+    if clock.started_at is None or clock.due_at is None or at < clock.started_at:
         answers = sorted({*clock.earlier_answers, at})[-MAX_EARLIER_ANSWERS:]
         return replace(clock, earlier_answers=tuple(answers))
     if clock.stopped_at is not None and at >= clock.stopped_at:
         return clock
-    return _judge(replace(clock, stopped_at=at))
+    return replace(clock, status=_judge(clock.status, clock.due_at, at), stopped_at=at)
 
 
 def _name_case(clock: Clock, fact: CaseNamed) -> Clock:
@@ -152,11 +153,8 @@ def next_look(clock: Clock) -> tuple[str, datetime] | None:
     return "clock-due", clock.due_at
 
 
-def _judge(clock: Clock) -> Clock:
+def _judge(status: Status, due_at: datetime, stopped_at: datetime | None) -> Status:
     """Decide from event times; without an answer, a breach found by looking stays one."""
-    if clock.stopped_at is not None and clock.due_at is not None:
-        kept = clock.stopped_at <= clock.due_at
-        return replace(clock, status=Status.MET if kept else Status.BREACHED)
-    if clock.status is Status.WAITING:
-        return replace(clock, status=Status.RUNNING)
-    return clock
+    if stopped_at is not None:
+        return Status.MET if stopped_at <= due_at else Status.BREACHED
+    return Status.RUNNING if status is Status.WAITING else status

@@ -14,13 +14,16 @@ FIRST_RESPONSE = "first-response"
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One target on one channel, ready to start clocks: its calendar and the charter's version."""
+    """One target on one channel, ready to start clocks: its calendar and the charter's version.
+
+    `warn_after` has the shares to warn at, each with the open time after which.
+    """
 
     target: str
     channel: str
     channel_account: str | None
     within: timedelta
-    warn_at: tuple[float, ...]
+    warn_after: tuple[tuple[float, timedelta], ...]
     calendar_name: str
     calendar: Calendar
     charter_version: str
@@ -31,10 +34,8 @@ class Promise:
 
     def warnings(self, started_at: datetime) -> tuple[tuple[float, datetime], ...]:
         """Return each share to warn at with its instant, in order."""
-        return tuple(
-            (share, self.calendar.add(started_at, _share_of(self.within, share)))
-            for share in self.warn_at
-        )
+        add = self.calendar.add
+        return tuple((share, add(started_at, after)) for share, after in self.warn_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def charter_of(policy: Policy[CharterFile]) -> Charter:
             channel=written.channel,
             channel_account=written.channel_account,
             within=written.first_response.within,
-            warn_at=written.first_response.warn_at,
+            warn_after=tuple(
+                (share, _share_of(written.first_response.within, share))
+                for share in written.first_response.warn_at
+            ),
             calendar_name=written.first_response.calendar,
             calendar=content.calendars[written.first_response.calendar].calendar,
             charter_version=policy.version,
