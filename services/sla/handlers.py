@@ -65,8 +65,9 @@ class _Batch:
         self._woken: set[str] = set()
 
     def clock_for(self, heard: Heard) -> Clock:
-        blank = blank_clock(heard.conversation_id, heard.channel)
-        return self._load(blank.clock_id) or self._remember(blank)
+        return self._load(clock_id_of(heard.conversation_id)) or self._remember(
+            blank_clock(heard.conversation_id, heard.channel)
+        )
 
     def _load(self, clock_id: str) -> Clock | None:
         if clock_id in self._after:

@@ -1,6 +1,7 @@
 """What the sla service keeps: one document per clock, under an id made from its conversation."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from services.sla.domain.clock import Clock, Status
@@ -22,6 +23,7 @@ COLLECTIONS = (
 )
 
 
+@lru_cache(4_096)  # a batch asks three times for each of at most 500 conversations
 def clock_id_of(conversation_id: str) -> str:
     """Return the id of a conversation's first-response clock."""
     return derived_id("clock", conversation_id, FIRST_RESPONSE)
