@@ -1,6 +1,6 @@
 """When a customer's message opens a case: one open case per conversation at a time."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,10 +42,13 @@ def case_id_of(conversation_id: str, serial: int) -> str:
 
 
 def open_case(
-    conversation_id: str, serial: int, event_id: str, at: datetime, taken: Callable[[str], bool]
+    conversation_id: str, serial: int, event_id: str, at: datetime, owners: Mapping[str, str]
 ) -> Case:
-    """Return the new case with the first of its references that no other case has."""
+    """Return the new case with the first of its references that no other case has.
+
+    `owners` tells which case has a reference.
+    """
     case_id = case_id_of(conversation_id, serial)
     references = (case_reference(case_id, attempt) for attempt in range(_ATTEMPTS))
-    reference = next(candidate for candidate in references if not taken(candidate))
+    reference = next(known for known in references if owners.get(known, case_id) == case_id)
     return Case(case_id, reference, conversation_id, serial, event_id, at)

@@ -171,4 +171,12 @@ class Completed:
     at: datetime
 
 
-Decision = Queued | Offered | Answered | Completed
+@dataclass(frozen=True, slots=True)
+class SentAway:
+    """An agent became `away` because too many offers in a row expired."""
+
+    agent_id: str
+    pool: str
+
+
+Decision = Queued | Offered | Answered | Completed | SentAway
