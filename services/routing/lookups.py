@@ -132,9 +132,7 @@ def _led_to(named: Named, state: State) -> Iterator[Find]:
         pending = [hold for hold in agent["held"] if not hold["accepted"]]
         offers.update(hold["offer_id"] for hold in pending)
         items.update(hold["work_item_id"] for hold in pending)
-    items.update(
-        offer["work_item_id"] for offer in _known(state, store.ASSIGNMENTS, named.offers)
-    )
+    items.update(offer["work_item_id"] for offer in _known(state, store.ASSIGNMENTS, named.offers))
     for item in _known(state, store.WORK_ITEMS, named.finished):
         offers.update(filter(None, (item["offer_id"],)))
         cases.update(filter(None, (item["about"]["case_id"],)))
@@ -175,5 +173,3 @@ def cut_short(seen: Iterable[Line], state: State) -> list[Line]:
     """Return the lines whose head was as long as was asked for, so that more may follow."""
     items = [item for item in state.all(store.WORK_ITEMS) if item["state"] == "waiting"]
     return [line for line in seen if sum(map(line.holds, items)) >= line.limit]
-
-

@@ -9,11 +9,11 @@ Where each invariant of routing is enforced by the database itself, whatever the
   transaction, and the guard refuses to hold the same work item twice.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from services.routing.domain.case import Case
+from services.routing.domain.classify import Classification
 from services.routing.domain.model import ACTIVE, About, Agent, Hold, Offer, Outcome, WorkItem
 from shared.mongo import Collection, Index
 from shared.streams import Document, Find
@@ -93,8 +93,10 @@ def find_waiting(pool: str, skills: frozenset[str], most_units: int, limit: int)
     )
 
 
-def case_document(case: Case, about: About, classified: Mapping[str, Any]) -> Document:
-    """Return the document of a case; `classified` has its queue and what it needs."""
+def case_document(
+    case: Case, channel: str, classified: Classification, work_item_id: str
+) -> Document:
+    """Return the document of a case; its channel is the one it was opened on."""
     return {
         "_id": case.case_id,
         "reference": case.reference,
@@ -103,8 +105,10 @@ def case_document(case: Case, about: About, classified: Mapping[str, Any]) -> Do
         "opened_by": case.opened_by,
         "opened_at": case.opened_at,
         "completed_at": case.completed_at,
-        "channel": about.channel,
-        **classified,
+        "channel": channel,
+        "queue": classified.queue,
+        "pool": classified.pool,
+        "work_item_id": work_item_id,
     }
 
 
@@ -269,7 +273,7 @@ def assignment_from(document: Document) -> Offer:
     return Offer(offer_id=document["_id"], **fields)
 
 
-def outcome_document(command_id: str, outcome: Outcome, about: Document, at: Any) -> Document:
+def outcome_document(command_id: str, outcome: Outcome, about: Document, at: datetime) -> Document:
     """Return the document of a command's outcome; `about` names what it was about."""
     return {
         "_id": command_id,
