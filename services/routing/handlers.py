@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from services.routing import store
+from services.routing import changes, store
 from services.routing.announce import Announcer
 from services.routing.domain import facts, outcomes
 from services.routing.domain.board import Board
 from services.routing.domain.model import (
-    OFFERED,
-    WAITING,
     About,
     AgentDeclaration,
     Completed,
@@ -37,10 +35,6 @@ from shared.events.routing import (
     WorkItemSubmittedData,
 )
 from shared.streams import Document, Effects, Find, Incoming, State, TimerDue
-
-ANSWER_GRACE = timedelta(seconds=1)
-"""How long after a lease its timer fires: an answer given in time may still be on its way (8 ms at
-the 99th percentile, and a batch of 500 before it takes some 100 ms)."""
 
 SWEEP_EVERY = timedelta(seconds=60)  # the board keeps itself matched; this finds what it missed
 SWEEP_SOON = timedelta(seconds=1)  # when the line loaded was too short to be sure
@@ -87,7 +81,8 @@ class _Batch:
         for one in incoming:
             self._apply(one)
         for board in self._boards.values():
-            self._write(board)
+            if board.pool in self._last:
+                changes.write(self.effects, board, state, now, self._last[board.pool])
         self._write_cases()
         self._set_sweeps()
 
@@ -201,64 +196,6 @@ class _Batch:
         board.decisions.clear()
 
     # writes
-
-    def _write(self, board: Board) -> None:
-        self._write_agents(board)
-        self._write_items(board)
-        self._write_offers(board)
-
-    def _write_agents(self, board: Board) -> None:
-        for agent_id in sorted(board.changed_agents):
-            after = board.agents[agent_id]
-            document = self._state.get(store.AGENTS, agent_id)
-            if document is None:
-                self.effects.insert(store.AGENTS, store.agent_document(after))
-                continue
-            before = store.agent_from(document)
-            where, update = store.agent_update(before, after, board.reserved.get(agent_id))
-            self.effects.guarded(store.AGENTS, where, update)
-
-    def _write_items(self, board: Board) -> None:
-        for item_id in sorted(board.changed_items):
-            item = board.items[item_id]
-            document = store.work_item_document(item)
-            if self._state.get(store.WORK_ITEMS, item_id) is None:
-                self.effects.insert(store.WORK_ITEMS, document)
-            else:
-                self.effects.save(store.WORK_ITEMS, document)
-            if item.state == WAITING and item.refused_by:
-                self.effects.set_timer(
-                    f"again:{item_id}",
-                    OFFER_AGAIN,
-                    self._now + self._policy.retry_after,
-                    {"pool": board.pool, "work_item_id": item_id},
-                    self._last[board.pool],
-                )
-
-    def _write_offers(self, board: Board) -> None:
-        """Write the ended ones first, and no successor before them: one is active at a time."""
-        offers = [board.offers[offer_id] for offer_id in board.changed_offers]
-        known = {one["_id"] for one in self._state.all(store.ASSIGNMENTS)}
-        freed = {offer.work_item_id for offer in offers if offer.offer_id in known}
-        for offer in sorted(offers, key=lambda offer: offer.active):
-            document = store.assignment_document(offer)
-            if offer.work_item_id in freed:
-                self.effects.save(store.ASSIGNMENTS, document)  # saved in the order given
-            else:
-                self.effects.insert(store.ASSIGNMENTS, document)
-            if offer.state == OFFERED:
-                data = {
-                    "pool": board.pool,
-                    "offer_id": offer.offer_id,
-                    "work_item_id": offer.work_item_id,
-                    "agent_id": offer.agent_id,
-                }
-                due_at = offer.expires_at + ANSWER_GRACE
-                self.effects.set_timer(
-                    f"lease:{offer.offer_id}", LEASE, due_at, data, self._last[board.pool]
-                )
-            elif offer.offer_id in known:
-                self.effects.cancel_timer(f"lease:{offer.offer_id}")
 
     def _write_cases(self) -> None:
         for case_id, at in self._completed.items():

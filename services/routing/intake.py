@@ -108,7 +108,9 @@ class Intake:
 def _approaches(incoming: Sequence[Incoming]) -> Iterator[tuple[Approach, Received]]:
     """Yield the events by which a customer came to us; whatever else happened opens no case."""
     for one in incoming:
-        event = one.event if isinstance(one, Received) else None
+        if not isinstance(one, Received):
+            continue
+        event = one.event
         if isinstance(event, MessageReceived):
             if not event.data.automatic:
                 yield event, one
