@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.routing.store import AGENTS, ASSIGNMENTS, WORK_ITEMS
 from shared.events import Event
+from shared.events.routing import OfferDeclined, OfferExpired, OfferMade
 from tests.support import builders_routing as build
 
 AGENT_IDS = ("agent-a", "agent-b", "agent-c")
@@ -25,7 +26,7 @@ class RoutingHistory(RuleBasedStateMachine):
         self.batch: list[Event] = []
         self.history: list[Event] = []
         self.arrived: dict[str, Any] = {}
-        self.limits: dict[str, int] = {}
+        self.refused: dict[str, set[str]] = {}
 
     def soon(self, event: Event) -> None:
         self.batch.append(event)
@@ -78,16 +79,31 @@ class RoutingHistory(RuleBasedStateMachine):
     @rule()
     def the_batch_is_applied(self) -> None:
         batch, self.batch = self.batch, []
-        self.world.run(*batch, seconds=self.seconds)
-        self.world.run(*batch, seconds=self.seconds)  # redelivered as a whole
+        self.follow(self.world.run(*batch, seconds=self.seconds))
+        assert self.world.run(*batch, seconds=self.seconds) == []  # redelivered as a whole
         self.check()
 
-    @rule(seconds=st.sampled_from((1, 10, 31, 61)))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from((1, 10, 31, 61)), most=st.sampled_from((1, 500)))
+    def time_passes(self, seconds: int, most: int) -> None:
         self.the_batch_is_applied()
         self.tick(seconds)
-        self.world.fire(self.seconds)
-        self.check()
+        while due := self.world.due(self.seconds)[:most]:
+            for timer in due:
+                item_id = timer.data.get("work_item_id", "")
+                waits = item_id and self.world.one(WORK_ITEMS, item_id)["state"] == "waiting"
+                if timer.kind == "offer-again" and (waits or len(due) > 1):
+                    self.refused.pop(item_id, None)
+            self.follow(self.world.fire(self.seconds, most))
+            self.check()
+
+    def follow(self, published: list[Event]) -> None:
+        """Nobody is offered what they refused, until its time to be asked again has come."""
+        for event in published:
+            if isinstance(event, (OfferDeclined, OfferExpired)):
+                self.refused.setdefault(event.data.work_item_id, set()).add(event.data.agent_id)
+            if isinstance(event, OfferMade):
+                refusers = self.refused.get(event.data.work_item_id, set())
+                assert event.data.agent_id not in refusers
 
     def tick(self, seconds: float) -> None:
         self.seconds += seconds

@@ -166,11 +166,14 @@ class World:
         """Apply events as one batch; return what was published."""
         return self.apply([Received(event, "shard-0") for event in events], at(seconds))
 
-    def fire(self, seconds: float) -> list[Event]:
+    def due(self, seconds: float) -> list[SetTimer]:
+        """Return the timers due by then, earliest first."""
+        due = (timer for timer in self.timers.values() if timer.due_at <= at(seconds))
+        return sorted(due, key=lambda timer: (timer.due_at, timer.timer_id))
+
+    def fire(self, seconds: float, most: int = 500) -> list[Event]:
         """Apply the timers due by then as one batch; return what was published."""
-        due = sorted(
-            (t for t in self.timers.values() if t.due_at <= at(seconds)), key=lambda t: t.due_at
-        )
+        due = self.due(seconds)[:most]
         timers = [TimerDue(t.timer_id, t.kind, t.due_at, t.data, t.shard) for t in due]
         for timer in timers:
             del self.timers[timer.timer_id]
