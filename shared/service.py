@@ -130,6 +130,7 @@ class Service:
             metrics=self.metrics,
             health=self.health,
             log=self._log,
+            session_timeout=common.session_timeout,
         )
         consumer = Consumer(common.kafka, common.prefix, worker, self.health)
         self._workers.append(worker)
@@ -254,7 +255,7 @@ class _Server(uvicorn.Server):
 
     async def answering(self) -> None:
         """Return when the port accepts connections."""
-        while not self.started:
+        while not self.started:  # noqa: ASYNC110 - uvicorn has a flag for it, and no event
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:

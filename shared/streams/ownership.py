@@ -30,7 +30,6 @@ from shared.streams.shards import shard_id
 from shared.streams.timers import DueHeap
 from shared.streams.unit import Held
 
-SESSION_TIMEOUT = 30.0  # seconds: ten heartbeats; a dead owner's partitions move on after it
 _PAUSE = 0.5
 
 
@@ -52,8 +51,10 @@ class Ownership:
         clock: Clock,
         metrics: Metrics,
         log: Any,
+        session_timeout: float,
     ) -> None:
         self._processor, self._prefix = processor, prefix
+        self._session_timeout = session_timeout
         self._database, self._transactions, self._publisher = database, transactions, publisher
         self._heap, self._clock, self._metrics, self._log = heap, clock, metrics, log
         self._owner = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
@@ -146,7 +147,7 @@ class Ownership:
         claims: list[positions.Claim] = []
         started = time.monotonic()
         while missing := [s for s in shards if s not in {claim.shard for claim in claims}]:
-            force = time.monotonic() - started > SESSION_TIMEOUT
+            force = time.monotonic() - started > self._session_timeout
             lsid = await self._insist(self._transactions.lsid)
             claims += await self._insist(
                 positions.claim,

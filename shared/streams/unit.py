@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo import DeleteMany, InsertOne
@@ -17,7 +18,7 @@ from shared.streams import outbox, positions, state, timers
 from shared.streams.crash import crash_point
 from shared.streams.effects import Effects, Processor, Publish, Received, State, TimerDue
 from shared.streams.outbox import Parcel
-from shared.streams.publisher import outgoing
+from shared.streams.publisher import Outgoing, outgoing
 
 T = TypeVar("T")
 
@@ -89,11 +90,13 @@ class Units:
     def decide_without_state(self, unit: Unit, now: datetime) -> Effects | None:
         """Return the effects of a unit that needs no documents, or None if it needs some."""
         empty = State()
-        if unit.timer_ids or self._guarded(
-            lambda: list(self._processor.needs(unit.received, empty))
-        ):
-            return None
-        return self._guarded(lambda: self._processor.decide(unit.received, empty, now))
+
+        def decide() -> Effects | None:
+            if unit.timer_ids or any(True for _ in self._processor.needs(unit.received, empty)):
+                return None
+            return self._processor.decide(unit.received, empty, now)
+
+        return self._guarded(decide)
 
     async def apply(
         self, unit: Unit, held: Mapping[str, Held], now: datetime, effects: Effects | None = None
@@ -194,16 +197,14 @@ class _Attempt:
         return self.decided
 
     def _wrap(self, publishes: Sequence[Publish]) -> list[Parcel]:
-        by_shard: dict[str, list[Any]] = defaultdict(list)
+        by_shard: dict[str, list[Publish]] = defaultdict(list)
         for publish in publishes:
-            by_shard[publish.shard].append(
-                self._units._guarded(lambda p=publish: outgoing(p.event))
-            )
-        return [
-            parcel
-            for shard, records in by_shard.items()
-            for parcel in outbox.parcels(shard, self._at(shard), records, self._now)
-        ]
+            by_shard[publish.shard].append(publish)
+        parcels: list[Parcel] = []
+        for shard, group in by_shard.items():
+            records = self._units._guarded(partial(_encode, group))
+            parcels += outbox.parcels(shard, self._at(shard), records, self._now)
+        return parcels
 
     def _at(self, shard: str) -> str:
         """Name the position this unit moves a shard to; grows with every unit of the shard."""
@@ -222,6 +223,10 @@ class _Attempt:
             await self._units._database.raw[outbox.COLLECTION].bulk_write(
                 operations, ordered=False, session=session
             )
+
+
+def _encode(publishes: Sequence[Publish]) -> list[Outgoing]:
+    return [outgoing(publish.event) for publish in publishes]
 
 
 def _describe(error: Exception) -> str:

@@ -60,8 +60,10 @@ class Worker:
         metrics: Metrics,
         health: Health,
         log: Any,
+        session_timeout: float,
     ) -> None:
         self.processor = processor
+        self.session_timeout = session_timeout
         self._name = processor.name
         self._database, self._publisher, self._clock = database, publisher, clock
         self._metrics, self._health, self._log = metrics, health, log
@@ -78,6 +80,7 @@ class Worker:
             clock,
             metrics,
             log,
+            session_timeout,
         )
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
