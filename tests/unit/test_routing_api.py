@@ -19,11 +19,15 @@ from tests.support.builders_routing import World
 TOKEN = "a-token-of-this-test"
 
 
-class FixedClock:
-    """Stands still."""
+class StepClock:
+    """Moves by a millisecond each time it is read, as requests in a row do."""
+
+    def __init__(self) -> None:
+        self.reads = 0
 
     def now(self) -> datetime:
-        return build.at(100)
+        self.reads += 1
+        return build.at(100 + (self.reads - 1) / 1000)
 
 
 class Matched:
@@ -64,7 +68,7 @@ def matched() -> Matched:
 
 @pytest.fixture
 async def client(matched: Matched) -> AsyncIterator[httpx.AsyncClient]:
-    clock: Clock = FixedClock()
+    clock: Clock = StepClock()
     commands = Commands(matched, matched, patience=0.05)
     api = create_routing_api(matched, matched, build.policy(), clock, TOKEN, commands)
     async with httpx.AsyncClient(
