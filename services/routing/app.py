@@ -2,25 +2,24 @@
 
 from pathlib import Path
 
-from shared.policy import load_policy
-
 from services.routing.api import create_routing_api
 from services.routing.domain.policy import RoutingPolicy
 from services.routing.handlers import Intake, Matcher
 from services.routing.metrics import METRICS
-from services.routing.settings import RoutingSettings
+from services.routing.settings import Settings
 from services.routing.store import COLLECTIONS
 from shared.clock import SystemClock
 from shared.events.topics import CONTACT_TOPIC, ROUTING_COMMANDS_TOPIC
 from shared.mongo import Database
+from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Processor, Publisher
 
 
-def create_app(settings: RoutingSettings | None = None) -> Service:
+def create_app(settings: Settings | None = None) -> Service:
     """Return the service, ready to run: two consumers and the agents' API in one process."""
-    settings = settings or load_settings(RoutingSettings)
+    settings = settings or load_settings(Settings)
     common = settings.common
     policy = load_policy(Path(common.policy) / "routing.yaml", RoutingPolicy)
     database = Database(common.mongodb, common.database("routing"))

@@ -5,7 +5,7 @@ from pydantic import Field, SecretStr
 from shared.settings import ServiceSettings, settings_for
 
 
-class RoutingSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Settings of the routing service."""
 
     model_config = settings_for("routing")

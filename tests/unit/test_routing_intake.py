@@ -4,7 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
 from services.routing.domain.policy import RoutingPolicy
 from services.routing.handlers import Intake
@@ -13,13 +12,14 @@ from shared.case_reference import case_reference
 from shared.events.contact import InteractionData, InteractionStarted
 from shared.events.envelope import OpaqueEvent
 from shared.events.routing import CaseOpened, WorkItemSubmitted
+from shared.policy import load_policy
 from tests.support.builders_routing import World, at, message
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/policy/routing.yaml"
 
 
 def example_policy() -> RoutingPolicy:
-    return RoutingPolicy.model_validate(yaml.safe_load(EXAMPLE.read_text("utf-8")))
+    return load_policy(EXAMPLE, RoutingPolicy).content
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from pydantic import ValidationError
 
 from services.routing.domain.classify import Classifier, Inquiry, readable
 from services.routing.domain.policy import RoutingPolicy
+from shared.errors import PolicyError
+from shared.policy import load_policy
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -19,40 +19,39 @@ def content(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+EXAMPLE = Path(__file__).parents[2] / "deploy/policy/routing.yaml"
+
+
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("right", "wrong", "problem"),
     [
-        ({"default_queue": "nowhere"}, "default_queue nowhere is not one of `queues`"),
-        ({"queues": {"general": {"pool": "other"}}}, "names the pool other"),
-        (
-            {"rules": [{"match": {"channel": ["email"]}, "queue": "nowhere"}]},
-            "rule 1 sends to the queue nowhere",
-        ),
-        ({"rules": [{"match": {}, "queue": "general"}]}, "matches nothing in particular"),
-        (
-            {"rules": [{"match": {"words": ["*"]}, "queue": "general"}]},
-            "alone is no word",
-        ),
-        ({"offer": {}}, "Extra inputs are not permitted"),
-        ({"capacity_units": {"chat": 0}}, "greater than or equal to 1"),
+        ("default_queue: general", "default_queue: x", ": default_queue: x is no queue; use one"),
+        ("default_queue: general", "", "default_queue: is missing; add it"),
+        ("pool: default", "pool: other", "queues.general.pool: other is no pool; use one of: d"),
+        ("queue: calls", "queue: cals", ": rules.0.queue: cals is no queue; use one of:"),
+        ("channel: [voice]", "channel: []", "rules.0.match: matches nothing in particular"),
+        ("complaint,", '"*",', "rules.1.match.words.0: `*` alone is no word"),
+        ("offers:", "offer:", "offer: is not a known key"),
+        ("voice: 4", "voice: 0", "capacity_units.voice: input should be greater than or equal"),
     ],
 )
-def test_a_mistake_is_refused_with_its_reason(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValidationError, match=problem):
-        RoutingPolicy.model_validate(content(**changes))
+def test_a_mistake_is_refused_with_its_place_and_what_to_do(
+    tmp_path: Path, right: str, wrong: str, problem: str
+) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert right in text
+    file = tmp_path / "routing.yaml"
+    file.write_text(text.replace(right, wrong, 1), "utf-8")
 
+    with pytest.raises(PolicyError) as refused:
+        load_policy(file, RoutingPolicy)
 
-def test_a_policy_without_a_default_queue_is_refused() -> None:
-    without = content()
-    del without["default_queue"]
-
-    with pytest.raises(ValidationError, match="default_queue"):
-        RoutingPolicy.model_validate(without)
+    assert problem in str(refused.value)
+    assert f"{file}:" in str(refused.value)
 
 
 def test_the_example_policy_is_valid() -> None:
-    example = Path(__file__).parents[2] / "deploy/policy/routing.yaml"
-    policy = RoutingPolicy.model_validate(yaml.safe_load(example.read_text("utf-8")))
+    policy = load_policy(EXAMPLE, RoutingPolicy).content
 
     assert policy.lease("calls").total_seconds() == 15
     assert policy.lease("general").total_seconds() == 30

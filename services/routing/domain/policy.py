@@ -3,7 +3,10 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.policy import KeyProblems, PolicyModel
+from shared.policy_yaml import KeyPath
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Units = Annotated[int, Field(ge=1, le=10_000)]
@@ -14,11 +17,7 @@ LeaseSeconds = Annotated[float, Field(gt=0, le=3_600)]
 DEFAULT_UNITS = 1
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OfferPolicy(_Part):
+class OfferPolicy(PolicyModel):
     """How work is offered.
 
     An offer stands for `lease_seconds`. Agents who refused a work item are asked again once it
@@ -32,7 +31,7 @@ class OfferPolicy(_Part):
     head_start_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
 
 
-class Queue(_Part):
+class Queue(PolicyModel):
     """A waiting line: who serves it, what it takes, how urgent it is.
 
     `capacity_units` by channel goes before the policy's own.
@@ -45,7 +44,7 @@ class Queue(_Part):
     lease_seconds: LeaseSeconds | None = None
 
 
-class Match(_Part):
+class Match(PolicyModel):
     """What a rule looks at; every condition given must hold, any of its values will do.
 
     `words` are whole words or phrases in the subject or text, in any case; a final `*` stands for
@@ -61,15 +60,20 @@ class Match(_Part):
     def _says_something(self) -> Self:
         if not (self.channel or self.provider or self.channel_account or self.words):
             raise ValueError(
-                "a rule matches nothing in particular; give it a channel, provider, "
-                "channel_account or words, or use default_queue"
+                "matches nothing in particular; give it a channel, provider, channel_account or "
+                "words, or use default_queue"
             )
-        if any(not phrase.rstrip("*").strip() for phrase in self.words):
-            raise ValueError("`*` alone is no word; leave out `words` to match any text")
+        problems: list[tuple[KeyPath, str]] = [
+            (("words", place), "`*` alone is no word; leave out `words` to match any text")
+            for place, phrase in enumerate(self.words)
+            if not phrase.rstrip("*").strip()
+        ]
+        if problems:
+            raise KeyProblems(*problems)
         return self
 
 
-class Rule(_Part):
+class Rule(PolicyModel):
     """Where a first message goes: the first rule that matches decides.
 
     `required_skills` come on top of the queue's; `priority` and `capacity_units` replace them.
@@ -82,7 +86,7 @@ class Rule(_Part):
     capacity_units: Units | None = None
 
 
-class RoutingPolicy(_Part):
+class RoutingPolicy(PolicyModel):
     """Everything `routing.yaml` says."""
 
     pools: Annotated[tuple[Word, ...], Field(min_length=1)]
@@ -94,18 +98,22 @@ class RoutingPolicy(_Part):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        for name, queue in self.queues.items():
-            if queue.pool not in self.pools:
-                raise ValueError(
-                    f"queue {name} names the pool {queue.pool}, which `pools` does not list"
-                )
+        queues, pools = ", ".join(self.queues), ", ".join(self.pools)
+        problems: list[tuple[KeyPath, str]] = [
+            (("queues", name, "pool"), f"{queue.pool} is no pool; use one of: {pools}")
+            for name, queue in self.queues.items()
+            if queue.pool not in self.pools
+        ]
+        problems += [
+            (("rules", place, "queue"), f"{rule.queue} is no queue; use one of: {queues}")
+            for place, rule in enumerate(self.rules)
+            if rule.queue not in self.queues
+        ]
         if self.default_queue not in self.queues:
-            raise ValueError(f"default_queue {self.default_queue} is not one of `queues`")
-        for number, rule in enumerate(self.rules, start=1):
-            if rule.queue not in self.queues:
-                raise ValueError(
-                    f"rule {number} sends to the queue {rule.queue}, which is not one of `queues`"
-                )
+            text = f"{self.default_queue} is no queue; use one of: {queues}"
+            problems.append((("default_queue",), text))
+        if problems:
+            raise KeyProblems(*problems)
         return self
 
     def lease(self, queue: str) -> timedelta:
