@@ -152,6 +152,8 @@ def lines(named: Named, state: State) -> list[Line]:
     """Return the heads of lines to look down: one for each set of skills that may get free."""
     groups: dict[tuple[str, frozenset[str]], list[int]] = {}
     for agent in state.all(store.AGENTS):
+        if agent["pool"] not in named.pools:
+            continue  # named by a command for a pool that it is not in
         freed = agent["_id"] in named.agents
         swept = agent["pool"] in named.sweeps and agent["status"] == AVAILABLE
         if freed or swept:

@@ -256,6 +256,14 @@ def test_an_agent_stays_in_its_pool(world: World) -> None:
     assert world.one(OUTCOMES, f"declared-{MAJA}-5")["code"] == "agent-in-another-pool"
 
 
+def test_declaring_an_agent_of_another_pool_does_not_touch_that_pools_line(world: World) -> None:
+    world.run(declared(MAJA, capacity_units=1))
+    world.run(*(submitted(number) for number in range(30)))
+
+    assert world.run(declared(MAJA, 5, pool="other")) == []
+    assert all(not find.sort or ("pool", "other") in find.where for find in world.finds)
+
+
 def test_completing_the_work_completes_the_case(world: World) -> None:
     world.documents[CASES] = {"case-1": {"_id": "case-1", "completed_at": None}}
     world.run(declared(MAJA))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from shared.case_reference import case_reference
 from shared.ids import derived_id
@@ -36,6 +37,7 @@ def due_serial(latest: Case | None, event_id: str, at: datetime) -> int | None:
     return latest.serial + 1
 
 
+@lru_cache(4_096)  # asked for in every round of a batch; eight batches of it are about 1 MB
 def case_id_of(conversation_id: str, serial: int) -> str:
     """Return the id of a conversation's case."""
     return derived_id("case", conversation_id, str(serial))
