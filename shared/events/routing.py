@@ -129,7 +129,10 @@ class WorkItemData(Record):
 
 
 class WorkItemQueuedData(WorkItemData):
-    """A work item that waits; `reason`: `arrived`, `declined`, `expired`, `withdrawn` (age kept)."""
+    """A work item that waits, its age kept.
+
+    `reason` is `arrived`, `declined`, `expired` or `withdrawn`.
+    """
 
     arrived_at: AwareDatetime
     reason: Word = "arrived"
