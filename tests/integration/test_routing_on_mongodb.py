@@ -12,7 +12,7 @@ from services.routing.store import AGENTS, ASSIGNMENTS, COLLECTIONS, WORK_ITEMS
 from shared.events import Event
 from shared.mongo import Database
 from shared.mongo.transactions import Transactions, WriteRefused
-from shared.streams import Effects, Incoming, Received, State
+from shared.streams import Effects, Incoming, Processor, Received, State
 from shared.streams.state import load, write
 from tests.support.builders_routing import (
     answered,
@@ -32,12 +32,15 @@ class Applier:
         self.database = database
         self.transactions = Transactions(database)
         self.matcher = Matcher(policy(), "test")
+        self.processor = Processor(
+            "routing-matcher", ("routing-commands",), self.matcher.needs, self.matcher.decide
+        )
 
     async def run(self, *events: Event, seconds: float = 0) -> list[Event]:
         incoming: Sequence[Incoming] = [Received(event, "shard-0") for event in events]
 
         async def work(session: Any) -> Effects:
-            state = await load(self.database, session, self.matcher.needs, incoming)
+            state = await load(self.database, session, self.processor, incoming)
             effects = self.decide(incoming, state, at(seconds))
             await write(self.database, session, effects.writes)
             return effects
