@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="throughline", description="Every channel, one timeline: the operators' command."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = _add(commands, "up", "run everything on this machine with sample traffic, until Ctrl-C", _up)
+    up = _add(commands, "up", "run everything here with sample traffic, until Ctrl-C", _up)
     up.add_argument("--smoke", action="store_true", help="check the sample's timeline, then stop")
     up.add_argument("--no-sample", action="store_true", help="start without the sample traffic")
     for name in SERVICES:
@@ -66,7 +66,7 @@ def _add_dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     _add(letters, "list", "list the dead letters, oldest first", _dead_letters("list_all"))
     show = _add(letters, "show", "show one dead letter, its body as it came", _dead_letters("show"))
     show.add_argument("id", metavar="ID")
-    replay = _add(letters, "replay", "put dead letters back where they came from", _dead_letters("replay"))
+    replay = _add(letters, "replay", "put them back where they came from", _dead_letters("replay"))
     which = replay.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones")
     which.add_argument("--all", action="store_true", help="every one of them")
@@ -109,7 +109,7 @@ def _topics(action: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from deploy import topics
 
-        return asyncio.run(getattr(topics, action)(options))
+        return int(asyncio.run(getattr(topics, action)(options)))
 
     return run
 
@@ -124,7 +124,7 @@ def _dead_letters(action: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from deploy import dead_letters
 
-        return asyncio.run(getattr(dead_letters, action)(options))
+        return int(asyncio.run(getattr(dead_letters, action)(options)))
 
     return run
 

@@ -25,9 +25,7 @@ async def list_all(_options: argparse.Namespace) -> int:
 async def create(options: argparse.Namespace) -> int:
     """Create what is missing and print it."""
     settings = load_settings(CommonSettings)
-    created = await create_topics(
-        settings.kafka, settings.prefix, replication=options.replication
-    )
+    created = await create_topics(settings.kafka, settings.prefix, replication=options.replication)
     for name in created:
         print(f"created {name}")
     if not created:

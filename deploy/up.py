@@ -176,5 +176,3 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
