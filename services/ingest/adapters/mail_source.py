@@ -25,22 +25,17 @@ _WESTERN = frozenset({"ascii", "iso8859-1", "cp1252", "iso8859-15"})
 def read_mail(raw: bytes) -> EmailMessage:
     """Return the parsed mail; raise `Unparseable` for one beyond a limit, never another error."""
     _measure(raw)
-    counted = _Counter()
+    counter = _Counter()
 
-    def factory(_policy: Any = None) -> EmailMessage:
-        return _CountedMessage(counted)
+    def new_part(policy: Any) -> EmailMessage:
+        return _CountedMessage(counter, policy)
 
     try:
-        mail: EmailMessage = BytesParser(policy=_policy(factory)).parsebytes(raw)  # type: ignore[assignment, arg-type]
+        return BytesParser(new_part, policy=policy.default).parsebytes(raw)
     except Unparseable:
         raise
     except Exception as error:  # the parser's own faults on hostile input are many
         raise Unparseable(f"mail: {type(error).__name__}") from None
-    return mail
-
-
-def _policy(factory: Any) -> Any:
-    return policy.default.clone(message_factory=factory)
 
 
 def _measure(raw: bytes) -> None:
@@ -60,14 +55,14 @@ def _measure(raw: bytes) -> None:
 
 
 class _Counter:
-    parts = 0
+    parts = -1  # the parser makes one to try the factory
 
 
 class _CountedMessage(EmailMessage):
     """A part that knows how deep it is, and refuses to be one too many."""
 
-    def __init__(self, counter: _Counter) -> None:
-        super().__init__(policy=_policy(lambda policy=None: _CountedMessage(counter)))
+    def __init__(self, counter: _Counter, policy: Any) -> None:
+        super().__init__(policy)
         self.depth = 0
         counter.parts += 1
         if counter.parts > limits.MAIL_PARTS:

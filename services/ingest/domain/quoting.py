@@ -35,11 +35,8 @@ def newest_text(text: str) -> str:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     heading = _quotation_starts(lines)
-    kept = lines if heading is None else lines[:heading]
-    while kept and (not kept[-1].strip() or kept[-1].lstrip().startswith(">")):
-        kept = kept[:-1] if len(kept) < 2 else _without_tail(kept)
-    newest = "\n".join(kept).strip()
-    return newest or text.strip()
+    kept = _without_tail(lines if heading is None else lines[:heading])
+    return "\n".join(kept).strip() or text.strip()
 
 
 def _without_tail(lines: list[str]) -> list[str]:
@@ -52,12 +49,17 @@ def _without_tail(lines: list[str]) -> list[str]:
 def _quotation_starts(lines: list[str]) -> int | None:
     """Return the line where the heading of the quotation at the end stands, None without one."""
     looked_at = [line[:_LINE].strip() for line in lines]
+    written = [number for number, line in enumerate(looked_at) if line]
+    marked = [number for number in written if looked_at[number].startswith(">")]
+    # an answer below the last marked line means answers between the lines: then all is kept
+    answered_below = bool(marked) and marked[-1] != written[-1]
     for number, line in enumerate(looked_at):
         if not line or line.startswith(">"):
             continue
         if _SEPARATOR.match(line) or _is_header_block(looked_at, number):
             return number
-        if _is_attribution(looked_at, number) and _nothing_new_after(looked_at, number):
+        below = bool(marked) and marked[-1] > number
+        if not (below and answered_below) and _is_attribution(looked_at, number):
             return number
     return None
 
@@ -81,11 +83,3 @@ def _is_attribution(lines: list[str], number: int) -> bool:
         if _ENDS.search(line[-40:]) or _GERMAN.search(together[-240:]):
             return True
     return False
-
-
-def _nothing_new_after(lines: list[str], number: int) -> bool:
-    """Say whether nothing but the quotation follows; an answer between the lines keeps all."""
-    quoted = [line for line in lines[number + 1 :] if line]
-    marked = [line for line in quoted if line.startswith(">")]
-    last_is_marked = bool(quoted) and quoted[-1].startswith(">")
-    return not marked or last_is_marked
