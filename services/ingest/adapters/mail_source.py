@@ -27,7 +27,7 @@ def read_mail(raw: bytes) -> EmailMessage:
     _measure(raw)
     counter = _Counter()
 
-    def new_part(policy: Any) -> EmailMessage:
+    def new_part(policy: Any = policy.default) -> EmailMessage:
         return _CountedMessage(counter, policy)
 
     try:
@@ -91,7 +91,7 @@ def parsed_header(mail: EmailMessage, name: str) -> Any:
     if written is None:
         return None
     try:
-        return policy.default.header_factory(name, written)  # type: ignore[attr-defined]
+        return policy.default.header_factory(name, written)
     except Exception:  # its parsers raise a dozen kinds of errors on hostile input
         return None
 
