@@ -4,7 +4,8 @@ All of a request is taken or none of it: a refused batch can be put right and se
 and the ids make sure that nothing counts twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from services.ingest.accounts import ApiKey
 from services.ingest.adapters.contract import RawRequest
 from services.ingest.domain import limits
+from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.domain.json_guard import Malformed
@@ -70,22 +72,37 @@ class EventsApi:
 
     async def take(self, request: Request) -> Response:
         """Take CloudEvents (structured, binary or batch) and answer with their ids."""
-        who, events, errors = await self._read(request)
-        if errors:
-            self._count(who, "refused")
-            return _refusal(errors)
-        await self._intake.publish(_PROVIDER, events)
-        self._count(who, "accepted")
+        key = require_key(request, self._keys, self._intake.clock.now())
+        with self._place(key.integrator):
+            events, errors = await self._read(request, key)
+            if errors:
+                self._count(key.integrator, "refused")
+                return _refusal(errors)
+            await self._intake.publish(_PROVIDER, events)
+        self._count(key.integrator, "accepted")
         return JSONResponse({"accepted": [event.id for event in events]}, status_code=202)
 
     async def validate(self, request: Request) -> Response:
         """Say what `POST /v1/events` would answer, and take nothing."""
-        _, events, errors = await self._read(request)
+        key = require_key(request, self._keys, self._intake.clock.now())
+        with self._place(key.integrator):
+            events, errors = await self._read(request, key)
         return _refusal(errors) if errors else JSONResponse({"valid": len(events)})
 
-    async def _read(self, request: Request) -> tuple[str, list[Event], list[ItemError]]:
-        received_at = self._intake.clock.now()
-        key = require_key(request, self._keys, received_at)
+    @contextmanager
+    def _place(self, integrator: str) -> Iterator[None]:
+        try:
+            with self._gate.enter(integrator):
+                yield
+        except Busy:
+            self._count(integrator, "busy")
+            raise ApiError(
+                429, "too-many-requests", "Too many requests at once.", "Slow down.", _RETRY
+            ) from None
+
+    async def _read(
+        self, request: Request, key: ApiKeyPolicy
+    ) -> tuple[list[Event], list[ItemError]]:
         headers = read_headers(request)
         media_type = RawRequest(b"", headers).media_type()
         if media_type not in MODES:
@@ -95,19 +112,13 @@ class EventsApi:
                 "The content type is none of CloudEvents.",
                 f"Send {', '.join(MODES)}.",
             )
+        body = await read_body(request, limits.BODY)
         try:
-            with self._gate.enter(key.integrator):
-                body = await read_body(request, limits.BODY)
-                items = read_events(media_type, headers, body)
-        except Busy:
-            self._count(key.integrator, "busy")
-            raise ApiError(
-                429, "too-many-requests", "Too many requests at once.", "Slow down.", _RETRY
-            ) from None
+            items = read_events(media_type, headers, body)
         except (Malformed, NotCloudEvents) as error:
             self._count(key.integrator, "refused")
             raise ApiError(400, "malformed", error.problem, error.fix) from None
-        return (key.integrator, *translate(items, Stamp(key, received_at, self._intake.ids)))
+        return translate(items, Stamp(key, self._intake.clock.now(), self._intake.ids))
 
     def _count(self, who: str, outcome: str) -> None:
         self._intake.meter.count(

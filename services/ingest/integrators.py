@@ -20,7 +20,7 @@ from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
-from shared.events.customers import CustomerRecorded
+from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.ids import KeyedIds, derived_id
 
 _TYPES: dict[str, type[Event]] = {
@@ -82,14 +82,17 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
     data = {**given, "received_at": stamp.received_at}
     _normalise(data)
     claimed = _moment(data, item)
-    if kind is CustomerRecorded:
-        partition_key = (data.get("contact_points") or [""])[0]
-    else:
+    if kind is not CustomerRecorded:
         _require_account(data, stamp.key)
         data.setdefault("provider_event_id", own_id)
         data["occurred_at"] = claimed
-        data["conversation_id"] = partition_key = _conversation(data, stamp.ids)
+        data["conversation_id"] = _conversation(data, stamp.ids)
     checked = _strict(kind, data)
+    partition_key = (
+        checked.contact_points[0]
+        if isinstance(checked, CustomerRecordedData)
+        else data["conversation_id"]
+    )
     return kind.model_validate(
         {
             "id": derived_id("evt", stamp.key.integrator, source, own_id),
@@ -155,7 +158,7 @@ def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
         if given is None:
             continue
         try:
-            return to_milliseconds(_TIME.validate_python(given, strict=False))
+            return to_milliseconds(_TIME.validate_python(given if isinstance(given, str) else ""))
         except (ValidationError, OverflowError, ValueError):
             raise _Refused(
                 "invalid-time",
@@ -203,8 +206,8 @@ def _describe(error: ValidationError) -> str:
 
 
 def _place(steps: Iterable[Any]) -> str:
-    """Return where, naming only what our model names: an unknown field's name is the sender's."""
-    return ".".join(str(step)[:64] for step in steps if str(step).isascii()) or "data"
+    """Return where in the data; an unknown field's name is shown, it is what helps."""
+    return ".".join(str(step)[:64] for step in steps) or "data"
 
 
 __all__ = ["ItemError", "Stamp", "translate"]
