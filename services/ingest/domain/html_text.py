@@ -19,7 +19,7 @@ _BREAKS = frozenset(
 )
 _HIDDEN = {
     name: re.compile(rf"</{name}", re.IGNORECASE)
-    for name in ("script", "style", "title", "head", "template")
+    for name in ("script", "style", "title", "template")
 }
 
 
