@@ -9,8 +9,8 @@ from services.ingest.domain.channels import (
     ApiKeyPolicy,
     ChannelAccountPolicy,
     ChannelsPolicy,
-    resolve_secret,
 )
+from services.ingest.secret_references import resolve_secret
 from shared.errors import PolicyError
 
 _HEX_SHA256 = 64

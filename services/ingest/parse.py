@@ -1,6 +1,7 @@
 """Translating a payload without any I/O: what the hooks do, and what `throughline parse` shows."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from services.ingest.adapters.contract import (
@@ -13,6 +14,7 @@ from services.ingest.adapters.contract import (
 )
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.dead_letters import dead_letters
+from services.ingest.domain import limits
 from shared.errors import ThroughlineError
 from shared.events import Event
 from shared.ids import KeyedIds
@@ -35,11 +37,22 @@ def read(
     we hold already, so it becomes a dead letter like any other body we do not understand.
     """
     try:
-        return adapter.parse(request, account, received_at, ids)
+        return _bounded(adapter.parse(request, account, received_at, ids), request)
     except Unparseable as error:
         return Parsed(broken=(BrokenPart(request.body, error.error),))
     except Exception as error:  # see above; the class is in the dead letter and in the metric
         return Parsed(broken=(BrokenPart(request.body, f"adapter: {type(error).__name__}"),))
+
+
+def _bounded(parsed: Parsed, request: RawRequest) -> Parsed:
+    """Put the whole request aside once, where its broken parts would be larger than it is.
+
+    Each part repeats what stands around it. The good parts' ids make replaying them harmless.
+    """
+    if sum(len(part.body) for part in parsed.broken) <= len(request.body) + limits.PART:
+        return parsed
+    whole = BrokenPart(request.body, f"{len(parsed.broken)} parts, first {parsed.broken[0].error}")
+    return replace(parsed, broken=(whole,))
 
 
 def parse_payload(

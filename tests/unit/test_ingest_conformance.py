@@ -13,7 +13,7 @@ from services.ingest.adapters.contract import (
     Unparseable,
 )
 from services.ingest.adapters.registry import ADAPTERS
-from services.ingest.parse import parse_payload
+from services.ingest.parse import UnknownProvider, parse_payload
 from shared.events import decode, encode
 from shared.events.topics import HOME
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, payload_names, request
@@ -114,3 +114,33 @@ def test_times_from_the_future_count_when_they_arrive() -> None:
     (event,) = ADAPTERS["whatsapp"].parse(body, ACCOUNTS["whatsapp"], early, IDS).events
     assert event.time == early
     assert event.data.occurred_at > early
+
+
+def test_a_batch_all_broken_is_put_aside_once_and_whole() -> None:
+    notification = json.loads(payload("whatsapp", "text"))
+    value = notification["entry"][0]["changes"][0]["value"]
+    value["messages"] = [{"type": "text"}] * 3_000
+    value["contacts"] *= 300
+    body = json.dumps(notification).encode()
+    (letter,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
+    assert letter.data.body == body
+    assert letter.data.error == "3000 parts, first id: missing"
+
+
+def test_numbers_no_store_could_keep_come_back_as_text() -> None:
+    body = payload("whatsapp", "location").replace(b"46.05", b"1e999").replace(b"14.5", b"9" * 30)
+    (event,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
+    assert event.data.raw["location"] == {"latitude": "1e999", "longitude": "9" * 30}
+    assert decode(HOME[event.type].name, encode(event)) == event
+
+
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_a_payload_can_be_translated_without_its_headers(provider: str) -> None:
+    name = {"whatsapp": "text", "twilio": "sms", "email": "plain"}[provider]
+    (event,) = parse_payload(provider, ACCOUNTS[provider], payload(provider, name), NOW, IDS)
+    assert event.type == "throughline.message.received.v1"
+
+
+def test_translating_for_an_unknown_provider_names_the_known_ones() -> None:
+    with pytest.raises(UnknownProvider, match="twilio, whatsapp"):
+        parse_payload("pigeon", ACCOUNTS["email"], b"", NOW, IDS)

@@ -207,7 +207,7 @@ def _attachment(number: int, part: EmailMessage, blob_id: str) -> dict[str, Any]
     return {
         "reference": f"blob:{blob_id}#{number}",
         "media_type": mail_source.content_type(part)[:255],
-        "name": short(mail_source.file_name(part)),
+        "name": (short(mail_source.file_name(part)) or "")[: limits.FILE_NAME] or None,
         "size": len(mail_source.content(part)),
     }
 

@@ -1,6 +1,7 @@
 """JSON from strangers: counted before it is parsed, so that no body can exhaust us."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -19,13 +20,16 @@ class Malformed(ThroughlineError):
 def parse_json(body: bytes) -> Any:
     """Return what the JSON text holds; raise `Malformed` for anything else, never another error.
 
-    Integers beyond 64 bits come back as strings (no store of ours could keep them); `NaN` and
+    Numbers beyond 64 bits come back as strings (no store of ours could keep them); `NaN` and
     `Infinity` are refused. Lone surrogates survive, so that one broken part stays one.
     """
     _count(body)
     try:
         return json.loads(
-            body.decode("utf-8"), parse_int=_parse_int, parse_constant=_refuse_constant
+            body.decode("utf-8"),
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError):
         raise Malformed("The body is not valid JSON.", "Send JSON in UTF-8.") from None
@@ -54,6 +58,11 @@ def _parse_int(digits: str) -> int | str:
         return digits
     number = int(digits)
     return number if -_INT64 <= number < _INT64 else digits
+
+
+def _parse_float(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def _refuse_constant(_name: str) -> Any:
