@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import smtplib
 import time
 import urllib.request
@@ -35,10 +36,9 @@ def send_sample(
     `channels.yaml`. Another `run` gives the messages other ids, so that they count as new ones.
     Raises `urllib.error.HTTPError` or `smtplib.SMTPException` when something is not taken.
     """
-    now = int(time.time())
     send_customer_record(ingest_url, api_key, run)
     send_email(smtp_host, smtp_port, run)
-    send_whatsapp(ingest_url, whatsapp_app_secret, run, now)
+    send_whatsapp(ingest_url, whatsapp_app_secret, run)
     send_sms(ingest_url, twilio_auth_token, twilio_public_url, run)
 
 
@@ -63,12 +63,16 @@ def send_email(smtp_host: str, smtp_port: int, run: str = "1") -> None:
         relay.sendmail("ana.kovac@example.si", ["support@example.com"], mail.encode())
 
 
-def send_whatsapp(ingest_url: str, app_secret: str, run: str = "1", sent_at: int = 0) -> None:
-    """Send Ana's WhatsApp message; `sent_at` is Unix time in seconds, 0 for now."""
+def send_whatsapp(
+    ingest_url: str, app_secret: str, run: str = "1", sent_at: int | None = None
+) -> None:
+    """Send Ana's WhatsApp message; `sent_at` is Unix time in seconds, None for now."""
     payload = json.loads(_sample("whatsapp.json"))
     message = payload["entry"][0]["changes"][0]["value"]["messages"][0]
     message["id"] = f"{message['id']}.{run}"
-    message["timestamp"] = str(sent_at or int(time.time()))
+    # Meta tells whole seconds: rounded up, so that it does not seem older than the e-mail before
+    # it (a time after arrival counts as the arrival)
+    message["timestamp"] = str(math.ceil(time.time()) if sent_at is None else sent_at)
     body = json.dumps(payload).encode()
     signature = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
     _post(

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from fastapi import FastAPI
-from shared.policy import load_policy
 
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
@@ -19,6 +18,7 @@ from shared.clock import SystemClock
 from shared.http import create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
+from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher

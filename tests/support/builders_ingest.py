@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,9 +179,3 @@ def message_event(**changes: Any) -> dict[str, Any]:
         target[key] = value
     data = {name: value for name, value in data.items() if value is not None}
     return {**{k: v for k, v in event.items() if v is not None}, "data": event.get("data", data)}
-
-
-def chunks(body: bytes, size: int) -> Iterator[bytes]:
-    """Yield a body in pieces."""
-    for start in range(0, len(body), size):
-        yield body[start : start + size]

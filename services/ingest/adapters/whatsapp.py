@@ -11,9 +11,7 @@ customer who was only ever known by number starts another conversation when the 
 
 import hmac
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -29,11 +27,18 @@ from services.ingest.adapters.contract import (
     Unparseable,
 )
 from services.ingest.adapters.signatures import require_hex
+from services.ingest.adapters.whatsapp_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.whatsapp_customer import (
+    Customer,
+    Part,
+    contact_of,
+    customer_of,
+    sender_of,
+)
 from services.ingest.domain import limits
-from services.ingest.domain.json_fields import list_at, object_at, string_at, value_at
+from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
-from services.ingest.domain.text import clean, cut, short
-from shared.contact_points import contact_point
+from services.ingest.domain.text import clean, short
 from shared.events import Event
 from shared.events.contact import (
     ContactPointChanged,
@@ -44,45 +49,7 @@ from shared.events.contact import (
 )
 from shared.ids import KeyedIds
 
-KINDS = {
-    "text": "text",
-    "button": "text",
-    "interactive": "text",
-    "image": "image",
-    "audio": "audio",
-    "video": "video",
-    "document": "document",
-    "sticker": "sticker",
-    "location": "location",
-    "contacts": "contacts",
-    "reaction": "reaction",
-    "order": "order",
-    "system": "system",
-}
-TEXTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "text": (("text", "body"),),
-    "button": (("button", "text"),),
-    "interactive": (
-        ("interactive", "button_reply", "title"),
-        ("interactive", "list_reply", "title"),
-        ("interactive", "nfm_reply", "body"),
-    ),
-    "image": (("image", "caption"),),
-    "video": (("video", "caption"),),
-    "document": (("document", "caption"),),
-    "reaction": (("reaction", "emoji"),),
-    "location": (("location", "name"), ("location", "address")),
-    "order": (("order", "text"),),
-    "system": (("system", "body"),),
-}
-MEDIA = frozenset({"image", "audio", "video", "document", "sticker"})
-STATUSES = {
-    "sent": "sent",
-    "delivered": "delivered",
-    "read": "read",
-    "played": "read",
-    "failed": "failed",
-}
+STATUSES = {name: name for name in ("sent", "delivered", "read", "failed")} | {"played": "read"}
 IGNORED_FIELDS = frozenset(
     {
         "account_alerts",
@@ -98,46 +65,6 @@ IGNORED_FIELDS = frozenset(
     }
 )
 CHANNEL = "messaging"
-_BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One message or status with what stands around it."""
-
-    kind: str
-    body: Any
-    value: dict[str, Any]
-    field: str
-
-    def as_payload(self) -> bytes:
-        """Return a payload that holds only this part."""
-        value = {k: v for k, v in self.value.items() if k not in ("messages", "statuses")}
-        change = {"field": self.field, "value": {**value, self.kind: [self.body]}}
-        payload = {"object": "whatsapp_business_account", "entry": [{"changes": [change]}]}
-        return json.dumps(payload).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class _Customer:
-    """The ids of one customer, as far as they are told."""
-
-    bsuid: str | None = None
-    parent: str | None = None
-    phone: str | None = None
-
-    def thread(self) -> tuple[str, ...]:
-        identity = self.bsuid or self.parent or self.phone
-        if identity is None:
-            raise Broken("no id of the customer")
-        return (identity,)
-
-    def contact_points(self, portfolio: str) -> tuple[str, ...]:
-        scoped = [
-            contact_point("whatsapp", f"{portfolio}/{i}") for i in (self.bsuid, self.parent) if i
-        ]
-        numbers = [contact_point("tel", self.phone)] if self.phone else []
-        return (*scoped, *numbers)
 
 
 class WhatsApp(Adapter):
@@ -193,14 +120,14 @@ class WhatsApp(Adapter):
             raise Unparseable("object: not whatsapp_business_account")
         parts, ignored = _split(payload)
         builder = Builder(account, received_at, ids, vouched=True)
-        events, broken = each(parts, _translator(builder), _Part.as_payload)
+        events, broken = each(parts, _translator(builder), Part.as_payload)
         if not parts and not ignored:
             raise Unparseable("entry: nothing in it")
         return Parsed(tuple(events), tuple(broken), tuple(ignored))
 
 
-def _split(payload: Any) -> tuple[list[_Part], list[str]]:
-    parts: list[_Part] = []
+def _split(payload: Any) -> tuple[list[Part], list[str]]:
+    parts: list[Part] = []
     ignored: list[str] = []
     for entry in list_at(payload, "entry"):
         for change in list_at(entry, "changes"):
@@ -212,18 +139,18 @@ def _split(payload: Any) -> tuple[list[_Part], list[str]]:
     return parts, ignored
 
 
-def _parts_of(field: str, value: dict[str, Any]) -> Iterator[_Part]:
+def _parts_of(field: str, value: dict[str, Any]) -> Iterator[Part]:
     known = [
-        _Part(kind, body, value, field)
+        Part(kind, body, value, field)
         for kind in ("messages", "statuses")
         for body in list_at(value, kind)
         if field == "messages"
     ]
-    yield from known or [_Part("unknown", value, {}, field)]
+    yield from known or [Part("unknown", value, {}, field)]
 
 
-def _translator(builder: Builder) -> Callable[[_Part], Iterable[Event]]:
-    def translate(part: _Part) -> Iterable[Event]:
+def _translator(builder: Builder) -> Callable[[Part], Iterable[Event]]:
+    def translate(part: Part) -> Iterable[Event]:
         ours = builder.account.options.get("phone_number_id")
         if ours and string_at(part.value, "metadata", "phone_number_id") not in (ours, None):
             raise Broken("metadata.phone_number_id: another number's")
@@ -238,7 +165,7 @@ def _translator(builder: Builder) -> Callable[[_Part], Iterable[Event]]:
     return translate
 
 
-def _message(builder: Builder, part: _Part) -> Iterable[Event]:
+def _message(builder: Builder, part: Part) -> Iterable[Event]:
     message = part.body
     own_id = _required(message, "id")
     kind = string_at(message, "type") or "unknown"
@@ -246,11 +173,11 @@ def _message(builder: Builder, part: _Part) -> Iterable[Event]:
         changes = _changes(builder, part, own_id)
         if changes:
             return changes
-    customer = _sender(part)
+    customer = sender_of(part)
     original = string_at(message, kind, "original_message_id")
     if kind in ("edit", "revoke") and original:
         return [_correction(builder, part, own_id, kind, original, customer)]
-    text, truncated = _text(message, kind)
+    text, truncated = text_of(message, kind)
     return [
         builder.event(
             MessageReceived,
@@ -260,7 +187,7 @@ def _message(builder: Builder, part: _Part) -> Iterable[Event]:
             kind=KINDS.get(kind, "unknown"),
             text=text,
             truncated=truncated,
-            attachments=_attachments(message, kind),
+            attachments=attachments_of(message, kind),
             in_reply_to=string_at(message, "reaction", "message_id")
             or string_at(message, "context", "id"),
             automatic=kind == "system",
@@ -270,35 +197,35 @@ def _message(builder: Builder, part: _Part) -> Iterable[Event]:
 
 
 def _correction(
-    builder: Builder, part: _Part, own_id: str, kind: str, original: str, customer: _Customer
+    builder: Builder, part: Part, own_id: str, kind: str, original: str, customer: Customer
 ) -> Event:
     common = _common(builder, part, customer)
     if kind == "revoke":
         return builder.event(MessageDeleted, own_id, **common, message_id=original)
     message = object_at(part.body, "edit", "message")
-    text, _ = _text(message, string_at(message, "type") or "unknown")
+    text, _ = text_of(message, string_at(message, "type") or "unknown")
     return builder.event(MessageEdited, own_id, **common, message_id=original, text=text)
 
 
-def _changes(builder: Builder, part: _Part, own_id: str) -> list[Event]:
+def _changes(builder: Builder, part: Part, own_id: str) -> list[Event]:
     """Return how a customer's ids changed: the number, the BSUID, or both."""
     system = object_at(part.body, "system")
-    sender = _sender(part)
-    before = _Customer(
+    sender = sender_of(part)
+    before = Customer(
         bsuid=string_at(system, "previous_user_id"),
         parent=string_at(system, "previous_parent_user_id"),
         phone=sender.phone,
     )
-    after = _Customer(
+    after = Customer(
         bsuid=string_at(system, "user_id"),
         parent=string_at(system, "parent_user_id"),
         phone=string_at(system, "wa_id") or string_at(system, "new_wa_id"),
     )
     portfolio = builder.account.options["portfolio"]
     if before.bsuid is None and sender.bsuid != after.bsuid:
-        before = _Customer(sender.bsuid, before.parent, before.phone)
+        before = Customer(sender.bsuid, before.parent, before.phone)
     pairs = [
-        (_Customer(**{name: old}), _Customer(**{name: new}), name)
+        (Customer(**{name: old}), Customer(**{name: new}), name)
         for name in ("bsuid", "parent", "phone")
         if (old := getattr(before, name)) and (new := getattr(after, name)) and old != new
     ]
@@ -318,11 +245,11 @@ def _changes(builder: Builder, part: _Part, own_id: str) -> list[Event]:
     ]
 
 
-def _status(builder: Builder, part: _Part) -> Iterable[Event]:
+def _status(builder: Builder, part: Part) -> Iterable[Event]:
     status = part.body
     message_id = _required(status, "id")
     named = string_at(status, "status") or "unknown"
-    recipient = _customer(
+    recipient = customer_of(
         part,
         bsuid=string_at(status, "recipient_user_id"),
         parent=string_at(status, "recipient_parent_user_id"),
@@ -343,8 +270,8 @@ def _status(builder: Builder, part: _Part) -> Iterable[Event]:
     ]
 
 
-def _common(builder: Builder, part: _Part, customer: _Customer) -> dict[str, Any]:
-    contact = _contact(part, customer)
+def _common(builder: Builder, part: Part, customer: Customer) -> dict[str, Any]:
+    contact = contact_of(part, customer)
     return {
         "thread": customer.thread(),
         "channel": CHANNEL,
@@ -356,71 +283,6 @@ def _common(builder: Builder, part: _Part, customer: _Customer) -> dict[str, Any
             or string_at(contact, "username")
         ),
     }
-
-
-def _sender(part: _Part) -> _Customer:
-    return _customer(
-        part,
-        bsuid=string_at(part.body, "from_user_id"),
-        parent=string_at(part.body, "from_parent_user_id"),
-        phone=string_at(part.body, "from"),
-    )
-
-
-def _customer(
-    part: _Part, *, bsuid: str | None, parent: str | None, phone: str | None
-) -> _Customer:
-    """Complete the ids from the contact the payload lists beside the message."""
-    if phone and _BSUID.fullmatch(phone):  # seen where the number is hidden
-        bsuid, phone = bsuid or phone, None
-    contact = _contact(part, _Customer(bsuid, parent, phone))
-    listed = string_at(contact, "wa_id")
-    return _Customer(
-        bsuid=bsuid or string_at(contact, "user_id"),
-        parent=parent or string_at(contact, "parent_user_id"),
-        phone=phone or (listed if listed and not _BSUID.fullmatch(listed) else None),
-    )
-
-
-def _contact(part: _Part, customer: _Customer) -> dict[str, Any]:
-    """Return the listed contact that is this customer; never that of another one."""
-    contacts = [contact for contact in list_at(part.value, "contacts") if isinstance(contact, dict)]
-    for contact in contacts:
-        same_id = customer.bsuid and string_at(contact, "user_id") == customer.bsuid
-        if same_id or (customer.phone and string_at(contact, "wa_id") == customer.phone):
-            return contact
-    nobody_named = not (customer.bsuid or customer.parent or customer.phone)
-    alone = len(contacts) == 1 and len(list_at(part.value, part.kind)) == 1
-    return contacts[0] if nobody_named and alone else {}
-
-
-def _text(message: dict[str, Any], kind: str) -> tuple[str | None, bool]:
-    found = [text for path in TEXTS.get(kind, ()) if (text := string_at(message, *path))]
-    if not found and kind == "location":
-        found = [
-            str(place)
-            for name in ("latitude", "longitude")
-            if (place := value_at(message, "location", name)) is not None
-        ]
-    text, truncated = cut(", ".join(found))
-    return (text if found else None), truncated
-
-
-def _attachments(message: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    if kind not in MEDIA:
-        return []
-    media = object_at(message, kind)
-    reference = string_at(media, "id")
-    if reference is None:
-        return []
-    media_type = string_at(media, "mime_type") or "application/octet-stream"
-    return [
-        {
-            "reference": reference,
-            "media_type": media_type[:255],
-            "name": short(string_at(media, "filename")),
-        }
-    ]
 
 
 def _raw(part: dict[str, Any]) -> dict[str, Any]:
