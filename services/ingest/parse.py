@@ -15,8 +15,10 @@ from services.ingest.adapters.contract import (
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.dead_letters import dead_letters
 from services.ingest.domain import limits
+from services.ingest.domain.channels import ChannelsPolicy
 from shared.errors import ThroughlineError
 from shared.events import Event
+from shared.events.dead_letters import DeadLettered
 from shared.ids import KeyedIds
 
 
@@ -80,3 +82,23 @@ def parse_payload(
     parsed = read(adapter, request, account, received_at, ids)
     lost = dead_letters(adapter, account, request, parsed.broken, received_at)
     return [*parsed.events, *lost]
+
+
+def reparse(letter: DeadLettered, policy: ChannelsPolicy, ids: KeyedIds) -> Parsed:
+    """Translate the request of a dead letter once more, with today's adapters.
+
+    It was authentic when it came, so no signature is looked at. `received_at` stays what it was.
+    """
+    data = letter.data
+    entry = policy.channel_account(data.provider or "", data.channel_account or "")
+    adapter = ADAPTERS.get(data.provider or "")
+    if adapter is None or entry is None:
+        raise UnknownProvider(
+            f"{data.provider}/{data.channel_account} is not a channel account any more.",
+            "Add it to channels.yaml, at least until the dead letter is put back.",
+        )
+    headers = [(header.name, header.value or b"") for header in data.headers]
+    query = b"".join(value for name, value in headers if name == ":query").decode()
+    given = tuple(header for header in headers if header[0] != ":query")
+    account = ChannelAccount(entry.provider, entry.account, {}, entry.options)
+    return read(adapter, RawRequest(data.body or b"", given, query), account, letter.time, ids)

@@ -59,10 +59,7 @@ async def leftovers(database: Database, shards: Iterable[str]) -> list[Parcel]:
         Parcel(
             document["_id"],
             document["shard"],
-            tuple(
-                Outgoing(topic, key, value)
-                for topic, key, value in document["records"]
-            ),
+            tuple(Outgoing(topic, key, value) for topic, key, value in document["records"]),
             document["decided_at"],
         )
         for document in found

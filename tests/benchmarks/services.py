@@ -1,4 +1,4 @@
-"""Profile, routing and sla on the stream layer, against bare loops that write the same documents."""
+"""Profile, routing and sla, against bare loops that write the same documents."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -55,7 +55,12 @@ async def run_profile(place: Place, rounds: int) -> list[Figure]:
     against = "aiokafka getmany + json.loads + insert_many of the timeline documents, one commit"
     return [
         figure(
-            "profile", ratios, unit="×", target=0.60, direction="min", against=f"{against} per batch"
+            "profile",
+            ratios,
+            unit="×",
+            target=0.60,
+            direction="min",
+            against=f"{against} per batch",
         )
     ]
 
@@ -158,7 +163,9 @@ async def _against_transaction(
     ]
     ratios = []
     for number in range(rounds):
-        bare = await _time_same_documents(place, f"bare-{name}{number}", collections, written, outbox)
+        bare = await _time_same_documents(
+            place, f"bare-{name}{number}", collections, written, outbox
+        )
         ours = await measure(number)
         ratios.append(_say(number, NEW_LOAD.events, bare, ours))
     return [

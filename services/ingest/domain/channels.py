@@ -51,6 +51,11 @@ class ChannelsPolicy(PolicyModel):
     channel_accounts: tuple[ChannelAccountPolicy, ...] = ()
     api_keys: tuple[ApiKeyPolicy, ...] = ()
 
+    def channel_account(self, provider: str, account: str) -> ChannelAccountPolicy | None:
+        """Return the entry of a channel account, or None."""
+        named = (e for e in self.channel_accounts if (e.provider, e.account) == (provider, account))
+        return next(named, None)
+
     @model_validator(mode="after")
     def _no_doubles(self) -> "ChannelsPolicy":
         accounts = [f"{entry.provider}/{entry.account}" for entry in self.channel_accounts]
