@@ -4,6 +4,7 @@ Service authors need `Processor`, `Effects`, `State`, `Find`, `Received`, `Timer
 `effects.py`) and `Publisher`; everything else in here is how the guarantee is kept.
 """
 
+from shared.streams.consumer import Consumer
 from shared.streams.effects import (
     Decide,
     Document,
@@ -16,16 +17,24 @@ from shared.streams.effects import (
     State,
     TimerDue,
 )
+from shared.streams.publisher import EventTooLarge, Publisher
+from shared.streams.store import STREAM_COLLECTIONS
+from shared.streams.worker import Worker
 
 __all__ = [
+    "STREAM_COLLECTIONS",
+    "Consumer",
     "Decide",
     "Document",
     "Effects",
+    "EventTooLarge",
     "Find",
     "Incoming",
     "Needs",
     "Processor",
+    "Publisher",
     "Received",
     "State",
     "TimerDue",
+    "Worker",
 ]

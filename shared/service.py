@@ -1,0 +1,266 @@
+"""One service, one process: start, serve, drain, stop; every service is built on this.
+
+Start: answer health at once, wait for MongoDB, make collections, then consume and serve. Stop (on
+SIGTERM or SIGINT): not ready, no new HTTP, no new batch, the running one ends, offsets are
+committed, the group is left. A consume loop that dies ends the process with status 70, so that
+whoever supervises it starts a fresh one.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import uvicorn
+from pymongo.errors import PyMongoError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from shared.clock import Clock, SystemClock
+from shared.errors import ThroughlineError
+from shared.mongo import Collection, Database
+from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
+from shared.observability.metrics import STREAM_METRICS
+from shared.settings import ServiceSettings
+from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Worker
+
+EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
+EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
+DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s covers it twice
+_HTTP_GRACE = 5  # seconds for requests in flight
+
+Task = Callable[[], Awaitable[None]]
+
+
+class Service:
+    """Everything one service is made of, built by its `create_app`."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        database: Database,
+        publisher: Publisher,
+        processors: Sequence[Processor] = (),
+        collections: Sequence[Collection] = (),
+        metrics: Sequence[Metric] = (),
+        http: Any = None,
+        tasks: Sequence[Task] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.name, self.settings = name, settings
+        self.database, self.publisher = database, publisher
+        self.http = http
+        self.metrics = Metrics((*STREAM_METRICS, *metrics))
+        self.health = Health(database.ping)
+        self._processors, self._collections, self._tasks = processors, collections, tasks
+        self._clock = clock or SystemClock()
+        self._log = get_logger(name)
+        self._workers: list[Worker] = []
+        self._consumers: list[Consumer] = []
+
+    def run(self) -> int:
+        """Run until told to stop; return the exit status."""
+        configure_logging(self.name, self.settings.common.log_level)
+        try:
+            return uvicorn_loop(self.serve())
+        except KeyboardInterrupt:
+            return 0
+
+    async def serve(self, stop: asyncio.Event | None = None) -> int:
+        """Run until `stop` is set (by default: SIGTERM or SIGINT); return the exit status."""
+        stop = stop or _stop_on_signal()
+        running = [asyncio.create_task(self.health.watch(), name="health")]
+        ops = _Server(_ops(self), self.settings.host, self.settings.ops_port)
+        running.append(asyncio.create_task(ops.serve(), name="ops"))
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        starting = asyncio.create_task(self._start(running), name="start")
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+        try:
+            status = await self._supervise(starting, stopped, running)
+        finally:
+            await self._stop()
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return status
+
+    async def _start(self, running: list[asyncio.Task[Any]]) -> None:
+        await self._prepare_database()
+        await self.publisher.start()
+        for processor in self._processors:
+            running += await self._start_processor(processor)
+        for task in self._tasks:
+            running.append(asyncio.create_task(_forever(task), name=getattr(task, "__name__", "")))
+        if self.http is not None:
+            self._http = _Server(self.http, self.settings.host, self.settings.port)
+            running.append(asyncio.create_task(self._http.serve(), name="http"))
+            await self._http.answering()
+        gc.collect()
+        gc.freeze()  # what start-up made lives as long as the process: never look at it again
+        gc.set_threshold(50_000, 20, 20)
+        self.health.started = True
+        self._log.info("started", address=f"{self.settings.host}:{self.settings.port}")
+
+    async def _prepare_database(self) -> None:
+        while True:
+            try:
+                await self.database.ensure((*STREAM_COLLECTIONS, *self._collections))
+            except PyMongoError as error:
+                self._log.warning("start waits for MongoDB", error=type(error).__name__)
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    async def _start_processor(self, processor: Processor) -> list[asyncio.Task[Any]]:
+        common = self.settings.common
+        worker = Worker(
+            processor,
+            prefix=common.prefix,
+            database=self.database,
+            publisher=self.publisher,
+            clock=self._clock,
+            metrics=self.metrics,
+            health=self.health,
+            log=self._log,
+        )
+        consumer = Consumer(common.kafka, common.prefix, worker, self.health)
+        self._workers.append(worker)
+        self._consumers.append(consumer)
+        await consumer.start()
+        return [
+            asyncio.create_task(worker.run(), name=f"{processor.name} timers"),
+            *consumer.loops(),
+        ]
+
+    async def _supervise(
+        self,
+        starting: asyncio.Task[None],
+        stopped: asyncio.Task[Any],
+        running: Sequence[asyncio.Task[Any]],
+    ) -> int:
+        """Wait for the order to stop or for the first thing that fails; return the status."""
+        if stopped.done():
+            return 0
+        if error := starting.exception():
+            return self._report(error)
+        failures = [worker.failed for worker in self._workers]
+        done, _ = await asyncio.wait(
+            {stopped, *running, *failures}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if stopped in done:
+            return 0
+        for future in failures:
+            if future.done():
+                return self._report(future.result())
+        ended = next(iter(done))
+        name = ended.get_name() if isinstance(ended, asyncio.Task) else "task"
+        self._log.error("a part of the service ended by itself", where=name)
+        error = ended.exception() if not ended.cancelled() else None
+        return self._report(error) if error else EXIT_FAILED
+
+    def _report(self, error: BaseException) -> int:
+        if isinstance(error, ThroughlineError):
+            self._log.error("stopped", problem=error.problem, fix=error.fix)
+            return EXIT_REFUSED
+        self._log.error("stopped", exc_info=error)
+        return EXIT_FAILED
+
+    async def _stop(self) -> None:
+        self.health.draining = True
+        self._log.info("draining")
+        if getattr(self, "_http", None) is not None:
+            await self._http.stop()
+        await asyncio.gather(*(worker.stop(DRAIN) for worker in self._workers))
+        for consumer in self._consumers:
+            with contextlib.suppress(Exception):
+                await consumer.stop()
+        await self.publisher.stop()
+        self.database.close()
+        self._log.info("stopped in good order")
+
+
+def uvicorn_loop(main: Any) -> int:
+    """Run a coroutine on uvloop."""
+    import uvloop
+
+    status: int = uvloop.run(main)
+    return status
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _forever(task: Task) -> None:
+    await task()
+
+
+def _ops(service: Service) -> Starlette:
+    """Return the operations port's application."""
+
+    async def live(_request: Request) -> Response:
+        why = service.health.why_not_live()
+        return PlainTextResponse(why or "live", status_code=503 if why else 200)
+
+    async def ready(_request: Request) -> Response:
+        why = service.health.why_not_ready()
+        return PlainTextResponse(why or "ready", status_code=503 if why else 200)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, without its own signal handling: the service decides the order of stopping."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_HTTP_GRACE,
+                h11_max_incomplete_event_size=16 * 1024,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def answering(self) -> None:
+        """Return when the port accepts connections."""
+        while not self.started:
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Accept nothing new, let requests in flight end."""
+        self.should_exit = True
+        while self.started and self.servers:
+            await asyncio.sleep(0.02)
+            if not any(server.is_serving() for server in self.servers):
+                return

@@ -1,0 +1,144 @@
+"""The batch subscriber: FastStream's, with everything that would lose a record switched off.
+
+Why each setting is as it is: docs/adr/0001. The parser is ours because a header that is null or
+not UTF-8 makes FastStream's drop the whole batch; the decoder passes the raw records on, because
+ours decodes bytes once. Both must be `async def`, or they run in a thread pool per call.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from shared.observability import Health
+from shared.streams.ownership import SESSION_TIMEOUT
+from shared.streams.worker import Worker
+
+MAX_RECORDS = 500  # per batch: 54 ms in one transaction, far below its 5 s life time
+_POLL_MS = 5  # an empty poll costs it twice; a non-empty one never waits
+_HEARTBEAT_MS = 3_000
+_REBALANCE_TIMEOUT_MS = 60_000  # 20 s of draining and the slowest batch fit in
+_MAX_POLL_INTERVAL_MS = 300_000  # ten times the transaction deadline
+_FETCH_BYTES = 8 * 1024 * 1024
+_PARTITION_FETCH_BYTES = 2 * 1024 * 1024  # a topic takes messages up to 1 MiB
+_DRAIN_ON_REVOKE = 20.0  # seconds
+
+os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"  # a dead loop must end the process, not respin
+
+
+async def _parse(records: tuple[Any, ...], original_parser: Any) -> Any:
+    """Let FastStream build its message from one clean record, then hand over the real ones."""
+    message = await original_parser((_without_headers(records[0]),))
+    message.raw_message = records
+    return message
+
+
+def _without_headers(record: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(record, headers=(), value=b"")
+
+
+async def _pass_through(message: Any) -> Any:
+    return message
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if revoked:
+            await self._worker.drain(_DRAIN_ON_REVOKE)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # No heartbeats go out while this runs, and records may come before it returns.
+        self._worker.ownership.assigned(assigned, self._worker.consumer)
+
+
+class Consumer:
+    """One processor's batch subscriber."""
+
+    def __init__(self, bootstrap: str, prefix: str, worker: Worker, health: Health) -> None:
+        self._worker = worker
+        self._health = health
+        self._loop_name = f"{worker.processor.name} consumer"
+        self._broker = KafkaBroker(
+            bootstrap.split(","),
+            client_id=worker.processor.name,
+            apply_types=False,
+            allow_auto_create_topics=False,
+            logger=None,
+            graceful_timeout=_DRAIN_ON_REVOKE + 5,
+        )
+        self._subscriber = self._broker.subscriber(
+            *(f"{prefix}{topic}" for topic in worker.processor.topics),
+            group_id=f"{prefix}{worker.processor.name}",
+            batch=True,
+            max_records=MAX_RECORDS,
+            batch_timeout_ms=_POLL_MS,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            session_timeout_ms=int(SESSION_TIMEOUT * 1000),
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
+            max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+            fetch_max_bytes=_FETCH_BYTES,
+            max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            isolation_level="read_committed",
+            listener=_Listener(worker),
+            parser=_parse,
+            decoder=_pass_through,
+            no_reply=True,
+        )
+        self._subscriber(self._handle)
+
+    async def _handle(self, message: Any) -> None:
+        await self._worker.handle(message.raw_message)
+
+    async def start(self) -> None:
+        """Connect and start to consume; wait for Kafka if it is not there."""
+        while True:
+            try:
+                await self._start()
+            except (KafkaError, OSError):
+                await self._broker.stop()
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    async def _start(self) -> None:
+        original = self._subscriber._outer_config.builder
+
+        def build(**settings: Any) -> Any:
+            consumer = original(**settings)
+            self._worker.consumer = consumer
+            poll = consumer.getmany
+
+            async def getmany(**options: Any) -> Any:
+                self._health.tick(self._loop_name)
+                return await poll(**options)
+
+            consumer.getmany = getmany
+            return consumer
+
+        self._subscriber._outer_config.builder = build
+        try:
+            await self._broker.start()
+        finally:
+            self._subscriber._outer_config.builder = original
+
+    def loops(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that consume; one that ends means that nothing is consumed any more."""
+        return list(self._subscriber.tasks)
+
+    async def stop(self) -> None:
+        """Stop polling and leave the group."""
+        self._health.forget(self._loop_name)
+        await self._broker.stop()

@@ -1,0 +1,56 @@
+"""Labelled crash points: places where a test can kill the process, as `kill -9` would.
+
+`THROUGHLINE_CRASH_AT=label:n` ends the process the n-th time it comes to `label`. Without the
+variable a crash point costs one comparison. The labels, in the order a batch passes them, are in
+`LABELS`; `tick-` labels are those of timers.
+"""
+
+import os
+from collections.abc import Callable
+
+LABELS = (
+    "claimed",  # epoch taken, nothing published yet
+    "leftovers-published",  # the predecessor's outbox is out, not yet deleted
+    "batch-received",
+    "position-advanced",  # inside the transaction
+    "state-written",
+    "outbox-written",
+    "before-commit",
+    "committed",
+    "published",
+    "outbox-deleted",
+    "offsets-committed",
+    "tick-received",
+    "tick-position-advanced",
+    "tick-state-written",
+    "tick-outbox-written",
+    "tick-before-commit",
+    "tick-committed",
+    "tick-published",
+    "tick-outbox-deleted",
+)
+_EXIT_AS_IF_KILLED = 137  # 128 + SIGKILL
+
+
+def _armed(setting: str) -> Callable[[str], None]:
+    label, _, count = setting.partition(":")
+    if label not in LABELS:
+        raise ValueError(f"THROUGHLINE_CRASH_AT names no crash point: {label}")
+    left = int(count or 1)
+
+    def crash_point(here: str) -> None:
+        nonlocal left
+        if here == label:
+            left -= 1
+            if left == 0:
+                os._exit(_EXIT_AS_IF_KILLED)
+
+    return crash_point
+
+
+def _disarmed(_here: str) -> None:
+    return
+
+
+_setting = os.environ.get("THROUGHLINE_CRASH_AT")
+crash_point: Callable[[str], None] = _armed(_setting) if _setting else _disarmed

@@ -1,0 +1,49 @@
+"""From records to events, and from what cannot be one to a dead letter that keeps every byte."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.events import Event, Undecodable, decode
+from shared.events.dead_letters import DeadHeader, DeadLetterData, DeadLettered
+from shared.ids import derived_id
+from shared.streams.effects import Received
+from shared.version import VERSION
+
+
+def decode_record(topic: str, shard: str, record: Any) -> Received:
+    """Return the event a record of `topic` holds; raises `Undecodable`."""
+    return Received(decode(topic, record.value), shard)
+
+
+def dead_letter(
+    record: Any, *, topic: str, shard: str, group: str, error: str, now: datetime
+) -> DeadLettered:
+    """Return the dead letter of a record: its bytes, key and headers as they came."""
+    return DeadLettered(
+        id=derived_id("evt", "dead-letter", shard, str(record.offset)),
+        source=f"/{group}",
+        time=now,
+        partitionkey=topic,
+        subject=topic,
+        data=DeadLetterData.model_construct(
+            origin="record",
+            topic=topic,
+            partition=record.partition,
+            offset=record.offset,
+            group=group,
+            key=record.key,
+            headers=tuple(_headers(record.headers)),
+            body=record.value,
+            error=error,
+            code_version=VERSION,
+        ),
+    )
+
+
+def _headers(headers: Sequence[tuple[str, bytes | None]]) -> Iterable[DeadHeader]:
+    for name, value in headers:
+        yield DeadHeader.model_construct(name=name, value=value)
+
+
+__all__ = ["Event", "Undecodable", "dead_letter", "decode_record"]

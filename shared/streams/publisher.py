@@ -1,0 +1,197 @@
+"""Publishing: many callers, one record batch per partition and flush, one acknowledgement.
+
+While one flush is on its way everything new gathers for the next, so the rate adapts by itself:
+a single event goes out at once, a thousand callers share one request. A partition's events leave
+in the order they were given.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.errors import ThroughlineError, Unavailable
+from shared.events import Event, encode
+from shared.events.topics import DEAD_LETTER_TOPIC, HOME
+from shared.streams.shards import partition_of
+
+_REQUEST_TIMEOUT_MS = 8_000  # below ACK_TIMEOUT, so that a batch expires before its waiter does
+ACK_TIMEOUT = 10.0  # seconds: a provider hangs up after 10 to 15
+_MAX_BATCH = 256 * 1024
+_ENVELOPE_ROOM = 1_024  # bytes of key, headers and record overhead
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to send: our topic's name (without the deployment's prefix), key and bytes."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class EventTooLarge(ThroughlineError):
+    """An event is larger than its topic takes; it can never be published."""
+
+
+def outgoing(event: Event) -> Outgoing:
+    """Return the record an event becomes on its home topic.
+
+    Raises `EventTooLarge` when the topic would not take it.
+    """
+    topic = HOME[event.type]
+    value = encode(event)
+    if len(value) + _ENVELOPE_ROOM > topic.max_message_bytes:
+        raise EventTooLarge(
+            f"An event of type {event.type} has {len(value)} bytes; "
+            f"{topic.name} takes {topic.max_message_bytes}.",
+            "Keep large content apart and refer to it.",
+        )
+    return Outgoing(topic.name, event.partitionkey.encode(), value)
+
+
+class Publisher:
+    """Sends events to Kafka and says when they are safe (acks=all).
+
+    Idempotence of the producer is off: with it `send` would wait for ever while Kafka is away.
+    A repeated event has the same id, so readers absorb it (docs/adr/0004).
+    """
+
+    def __init__(self, bootstrap: str, prefix: str = "") -> None:
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._producer: Any = None
+        self._waiting: list[tuple[Sequence[Outgoing], asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._flusher: asyncio.Task[None] | None = None
+        self.failures = 0
+
+    async def start(self) -> None:
+        """Connect, in the background if Kafka is not there yet: being up never depends on it."""
+        self._flusher = asyncio.create_task(self._run(), name="publisher")
+
+    async def stop(self) -> None:
+        """Send what waits, then disconnect."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+        if self._waiting and self._producer is not None:
+            with contextlib.suppress(Unavailable, TimeoutError):
+                await asyncio.wait_for(self._flush(), ACK_TIMEOUT)
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def publish(self, events: Iterable[Event]) -> None:
+        """Send events to their home topics; return when Kafka has acknowledged all of them.
+
+        Raises `Unavailable` when it has not in time: then nobody knows whether they arrived, and
+        the caller must try again with the same ids.
+        """
+        await self.send([outgoing(event) for event in events])
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Send records that are encoded already; as `publish` otherwise."""
+        if not records:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((records, done))
+        self._wake.set()
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT):
+                await done
+        except (TimeoutError, KafkaError) as error:
+            self.failures += 1
+            raise Unavailable(
+                f"Kafka did not acknowledge in time ({type(error).__name__}).",
+                "Try again; check THROUGHLINE_KAFKA if this goes on.",
+            ) from None
+
+    async def _run(self) -> None:
+        self._producer = await self._connect()
+        while True:
+            await self._wake.wait()
+            await self._flush()
+
+    async def _connect(self) -> Any:
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=False,
+                max_batch_size=_MAX_BATCH,
+                max_request_size=DEAD_LETTER_TOPIC.max_message_bytes,
+                request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            )
+            try:
+                await producer.start()
+            except (KafkaError, OSError):
+                await producer.stop()
+                await asyncio.sleep(0.5)
+            else:
+                return producer
+
+    async def _flush(self) -> None:
+        self._wake.clear()
+        waiting = [(records, done) for records, done in self._waiting if not done.done()]
+        self._waiting.clear()
+        try:
+            acknowledgements = await self._send_batches([records for records, _ in waiting])
+        except (KafkaError, OSError) as error:
+            for _, done in waiting:
+                _settle(done, error)
+            return
+        if every := [ack for acks in acknowledgements for ack in acks]:
+            await asyncio.wait(every)
+        for (_, done), acks in zip(waiting, acknowledgements, strict=True):
+            _settle(done, next((ack.exception() for ack in acks if ack.exception()), None))
+
+    async def _send_batches(
+        self, groups: Sequence[Sequence[Outgoing]]
+    ) -> list[list[asyncio.Future[Any]]]:
+        """Send every group's records; return for each group the futures that acknowledge it."""
+        batches: dict[tuple[str, int], Any] = {}
+        members: dict[tuple[str, int], set[int]] = {}
+        acknowledgements: list[list[asyncio.Future[Any]]] = [[] for _ in groups]
+
+        async def dispatch(place: tuple[str, int]) -> None:
+            batch = batches.pop(place)
+            batch.close()
+            future = await self._producer.send_batch(batch, place[0], partition=place[1])
+            for group in members.pop(place):
+                acknowledgements[group].append(future)
+
+        for number, records in enumerate(groups):
+            for record in records:
+                place = await self._place(record)
+                batch = batches.get(place)
+                if batch is None:
+                    batch = batches[place] = self._producer.create_batch()
+                if batch.append(timestamp=None, key=record.key, value=record.value) is None:
+                    await dispatch(place)
+                    batch = batches[place] = self._producer.create_batch()
+                    batch.append(timestamp=None, key=record.key, value=record.value)
+                members.setdefault(place, set()).add(number)
+        for place in list(batches):
+            await dispatch(place)
+        return acknowledgements
+
+    async def _place(self, record: Outgoing) -> tuple[str, int]:
+        topic = f"{self._prefix}{record.topic}"
+        partitions = self._producer.client.cluster.partitions_for_topic(topic)
+        if not partitions:
+            partitions = await self._producer.partitions_for(topic)
+        return topic, partition_of(record.key, len(partitions))
+
+
+def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

@@ -1,0 +1,3 @@
+"""Fixtures every test can ask for."""
+
+pytest_plugins = ["tests.support.stack"]
