@@ -6,13 +6,14 @@ the stream did not bring (`feed`), so a broken stream delays an entry and never 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
 from services.profile import store
 from services.profile.domain.timeline import Entry
 from shared.errors import Unavailable
+from shared.observability import Metrics
 
 QUEUE = 200  # entries; a customer's whole busy hour, and about 1 MB for a reader that hangs
 _FIRST_PAUSE = 0.5
@@ -70,14 +71,14 @@ class Subscription:
 class Live:
     """Watches the timeline and hands every new entry to the readers of its customer."""
 
-    def __init__(
-        self,
-        database: Watched,
-        count: Callable[[str], None] = lambda metric: None,
-        pause: float = _FIRST_PAUSE,
-    ) -> None:
-        self._database, self._count, self._first_pause = database, count, pause
+    def __init__(self, database: Watched, first_pause: float = _FIRST_PAUSE) -> None:
+        self._database, self._first_pause = database, first_pause
         self._readers: dict[str, set[Subscription]] = defaultdict(set)
+        self._metrics: Metrics | None = None
+
+    def measure(self, metrics: Metrics) -> None:
+        """Count from now on in these metrics."""
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Watch for life; when the change stream breaks, open it again, ever less often."""
@@ -101,6 +102,7 @@ class Live:
         """Begin to hand entries of these customer ids to a reader."""
         for member in members:
             self._readers[member].add(reader)
+        self._gauge()
 
     def remove(self, reader: Subscription, members: Sequence[str]) -> None:
         """Stop handing entries to a reader."""
@@ -108,11 +110,20 @@ class Live:
             self._readers[member].discard(reader)
             if not self._readers[member]:
                 del self._readers[member]
+        self._gauge()
 
     @property
     def readers(self) -> int:
         """How many are reading along."""
         return len(set().union(*self._readers.values())) if self._readers else 0
+
+    def _count(self, metric: str) -> None:
+        if self._metrics is not None:
+            self._metrics.count(metric)
+
+    def _gauge(self) -> None:
+        if self._metrics is not None:
+            self._metrics.set("live_readers", self.readers)
 
     def _hand_out(self, document: dict[str, Any]) -> None:
         readers = self._readers.get(document["customer_id"])

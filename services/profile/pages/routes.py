@@ -95,9 +95,7 @@ class Pages:
         headers = _HEADERS | {"Cache-Control": "max-age=86400"}  # its address changes with it
         return Response(self._static[name], media_type=_STATIC[name], headers=headers)
 
-    async def index(
-        self, contact_point: Annotated[str, Query(max_length=400)] = ""
-    ) -> Response:
+    async def index(self, contact_point: Annotated[str, Query(max_length=400)] = "") -> Response:
         """Return the search, and who contacted us last."""
         problem = ""
         if contact_point.strip():

@@ -186,7 +186,8 @@ def _form(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
 
 
 def _self_service_finished(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
-    solved = {True: ", solved", False: ", not solved"}.get(data.get("resolved"), "")  # type: ignore[call-overload]
+    resolved = data.get("resolved")  # None when nobody said
+    solved = "" if resolved is None else ", solved" if resolved else ", not solved"
     return Words(f"Helped themselves{solved}", "customer", subject=data.get("topic") or "")
 
 
@@ -206,8 +207,8 @@ def _fields(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _address_changed(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
     return Words(
-        "An address changed", lines=(f"{data['previous'].partition(':')[2]} became "
-                                     f"{data['current'].partition(':')[2]}",)
+        "An address changed",
+        lines=(f"{data['previous'].partition(':')[2]} became {data['current'].partition(':')[2]}",),
     )
 
 
@@ -217,7 +218,9 @@ def _recorded(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
 
 
 def _case_opened(entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
-    return Words(f"Case {entry.case_reference or ''} was opened, for {_queue(data)}".replace("  ", " "))
+    return Words(
+        f"Case {entry.case_reference or ''} was opened, for {_queue(data)}".replace("  ", " ")
+    )
 
 
 def _queued(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
@@ -238,8 +241,8 @@ def _completed(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words
     return Words(f"{data['agent_name']} completed it in {took}", tone="good")
 
 
-def _promised(_entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> Words:
-    return Words(f"We promised {_promise(_entry, data, zone)}")
+def _promised(entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> Words:
+    return Words(f"We promised {_promise(entry, data, zone)}")
 
 
 def _warned(entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> Words:
@@ -272,7 +275,11 @@ def _promise(entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> str:
 
 def _when(moment: datetime, told: datetime) -> str:
     clock = moment.strftime("%H:%M")
-    return clock if moment.date() == told.date() else f"{clock} on {moment:%A}, {moment.day} {moment:%B}"
+    return (
+        clock
+        if moment.date() == told.date()
+        else f"{clock} on {moment:%A}, {moment.day} {moment:%B}"
+    )
 
 
 def _queue(data: Mapping[str, Any]) -> str:
@@ -287,7 +294,7 @@ def spoken(length: timedelta) -> str:
     """Return a length of time as one says it, in its two largest units."""
     seconds = max(round(length.total_seconds()), 0)
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    parts = []
+    parts: list[tuple[int, str]] = []
     for name, size in units:
         number, seconds = divmod(seconds, size)
         if number or parts:

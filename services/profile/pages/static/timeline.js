@@ -2,6 +2,7 @@
 // Adds what the server sends to the timeline, each entry once and in its place.
 (() => {
   const timeline = document.getElementById("timeline");
+  const news = document.getElementById("news"); // read out, not shown
   const state = document.getElementById("state");
   if (!timeline || !timeline.dataset.events) return;
 
@@ -16,7 +17,7 @@
     const section = document.createElement("section");
     section.className = "day";
     section.dataset.day = day;
-    const title = document.createElement("h2");
+    const title = document.createElement("h3");
     title.textContent = name;
     const list = document.createElement("ol");
     section.append(title, list);
@@ -66,6 +67,7 @@
     const older = Array.from(list.children).find((other) => isOlder(other, entry));
     list.insertBefore(item, older || null);
     nameCase(entry.conversation, reference);
+    news.textContent = `New: ${item.querySelector(".title").textContent}`;
   };
 
   const say = (words, kind) => {
