@@ -23,6 +23,7 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.collections: dict[str, dict[str, Document]] = {}
         self._watchers: list[tuple[str, asyncio.Queue[Document]]] = []
+        self.watched, self.unwatched = asyncio.Event(), asyncio.Event()
 
     async def ensure(self, collections: Sequence[Collection]) -> None:
         """Do nothing: collections appear with their first document."""
@@ -61,16 +62,15 @@ class MemoryDatabase:
         """Yield each document as it is inserted."""
         queue: asyncio.Queue[Document] = asyncio.Queue()
         self._watchers.append((collection, queue))
+        self.watched.set()
+        self.unwatched.clear()
         try:
             while True:
                 yield await queue.get()
         finally:
             self._watchers.remove((collection, queue))
-
-    @property
-    def watchers(self) -> int:
-        """How many are watching."""
-        return len(self._watchers)
+            self.watched.clear()
+            self.unwatched.set()
 
     async def process(
         self, processor: Processor, incoming: Sequence[Received], now: datetime
