@@ -190,7 +190,7 @@ async def test_a_message_shows_the_case_its_conversation_opened(database: Memory
     path = f"/customers/{customer_id(TEL)}"
     assert "7KF-M3X-QPW" not in (await get(database, path)).text
     await put(database, case_opened(TEL, time=at(1)))
-    assert (await get(database, path)).text.count("7KF-M3X-QPW") == 3  # title and two labels
+    assert (await get(database, path)).text.count("7KF-M3X-QPW") == 2
 
 
 async def test_times_are_in_the_time_zone_of_the_deployment(database: MemoryDatabase) -> None:

@@ -32,6 +32,7 @@ CHANNEL_ICONS = {
     "form": "☰",
     "portal": "⌂",
 }
+_NOTE_ICONS = {"clock": "◷", "case": "❏", "work-item": "≡", "offer": "➜", "customer": "☺"}
 _SCHEME_CHANNELS = {"tel": "voice", "email": "email", "whatsapp": "messaging"}
 _PROMISES = {
     "first-response": "to answer",
@@ -89,7 +90,8 @@ def card(entry: Entry, zone: ZoneInfo) -> Card:
         clock=local.strftime("%H:%M"),
         day=local.date().isoformat(),
         day_name=f"{local:%A}, {local.day} {local:%B %Y}",
-        icon=CHANNEL_ICONS.get(entry.channel or "", "•"),
+        icon=_NOTE_ICONS.get(entry.kind.partition(".")[0])
+        or CHANNEL_ICONS.get(entry.channel or "", "•"),
         channel=channel_name(entry.channel),
         conversation_id=entry.conversation_id or "",
         side=told.side,
@@ -217,10 +219,8 @@ def _recorded(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
     return Words(f"The system of record told who this is{who}", lines=_fields(data))
 
 
-def _case_opened(entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
-    return Words(
-        f"Case {entry.case_reference or ''} was opened, for {_queue(data)}".replace("  ", " ")
-    )
+def _case_opened(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+    return Words(f"A case was opened, for {_queue(data)}")
 
 
 def _queued(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
