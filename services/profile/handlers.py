@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from services.profile import store
 from services.profile.domain.identity import (
@@ -14,6 +15,7 @@ from services.profile.domain.identity import (
     Member,
     link_ids,
 )
+from services.profile.domain.knowledge import Knowledge
 from services.profile.domain.profile import Customer
 from services.profile.facts import Fact, read_entry, read_fact
 from shared.events.customers import (
@@ -39,24 +41,24 @@ _REMEMBERED_IDS = 16_384  # contact points repeat within minutes; about 4 MB
 
 
 class Handlers:
-    """Decides whose every fact is, and puts it on the timeline."""
+    """Decides whose every fact is, and puts it on the timeline; for one database."""
 
     def __init__(self, ids: KeyedIds) -> None:
         self._customer_id = lru_cache(_REMEMBERED_IDS)(ids.customer_id)
+        self._knowledge = Knowledge()
 
     def processor(self) -> Processor:
         """Return the consumer of everything that belongs on a timeline."""
         return Processor(NAME, TOPICS, self.needs, self.decide)
 
     def needs(self, incoming: Sequence[Incoming], state: State) -> Iterable[Find]:
-        """Ask for the customers and links a batch names, then for all that stand behind them."""
-        groups = [
-            (tuple(map(self._customer_id, fact.contact_points)), fact.link_kind)
-            for _, fact in _facts(incoming)
-            if fact is not None
-        ]
-        named = frozenset(customer_id for group, _ in groups for customer_id in group)
-        linking = [(group, kind) for group, kind in groups if kind is not None and len(group) > 1]
+        """Ask for the customers and links a batch names, then for all that stand behind them.
+
+        Nothing is asked for facts that tell nothing new: the store would say so too.
+        """
+        news = [told for told in self._read(incoming) if told.is_news]
+        named = frozenset(customer_id for told in news for customer_id in told.customer_ids)
+        linking = [(told.customer_ids, told.link_kind) for told in news if told.link_kind]
         yield from _find(store.CUSTOMERS, named)
         yield from _find(
             store.LINKS,
@@ -72,31 +74,67 @@ class Handlers:
         effects = Effects()
         people = Identities(partial(_customer, state), partial(_link, state))
         channels: Counter[str] = Counter()
-        for item, fact in _facts(incoming):
-            if fact is None:  # on nobody's timeline: it names nobody
-                effects.count("opaque_events_skipped_total")
-                continue
-            members = [Member(self._customer_id(each), each) for each in fact.contact_points]
-            for member in members:
-                if people.meet(member):
-                    _identified(effects, item, member)
-            people.note(members[0].customer_id, fact.name, fact.at if fact.contacted else None)
-            if fact.link_kind is not None and len(members) > 1:
-                because = Evidence(item.event.id, fact.link_kind, fact.at)
-                _linked(effects, item, fact.link_kind, people.link(members, because))
-            entry = read_entry(item.event, fact, members[0].customer_id, now)
+        for told in self._read(incoming):
+            if told.is_news:
+                _identify(effects, people, told)
+            entry = read_entry(told.item.event, told.fact, told.customer_ids[0], now)
             effects.insert(store.TIMELINE, store.entry_document(entry))
             channels[entry.channel or "none"] += 1
+        skipped = sum(isinstance(item, Received) for item in incoming) - sum(channels.values())
         _save(effects, people)
-        for channel, number in channels.items():
-            effects.counts.append(
-                Count("timeline_entries_total", (("channel", channel),), float(number))
-            )
+        _count(effects, channels, skipped)
+        self._learn(state, now)
         return effects
 
+    def _read(self, incoming: Sequence[Incoming]) -> Iterator["_Told"]:
+        """Yield what the events tell, without those of unknown type that name nobody."""
+        for item in incoming:
+            fact = read_fact(item.event) if isinstance(item, Received) else None
+            if fact is None or not isinstance(item, Received):
+                continue
+            ids = tuple(map(self._customer_id, fact.contact_points))
+            kind = fact.link_kind if len(ids) > 1 else None
+            covered = self._knowledge.covers(ids, fact.name, fact.at if fact.contacted else None)
+            if covered and kind is not None:
+                because = Evidence(item.event.id, kind, fact.at)
+                covered = self._knowledge.covers_link(ids, because)
+            yield _Told(item, fact, ids, kind, not covered)
 
-def _facts(incoming: Sequence[Incoming]) -> Iterator[tuple[Received, Fact | None]]:
-    return ((item, read_fact(item.event)) for item in incoming if isinstance(item, Received))
+    def _learn(self, state: State, now: datetime) -> None:
+        """Remember what was read (and so is committed), never what is only about to be written."""
+        loaded = {document["_id"]: document for document in state.all(store.CUSTOMERS)}
+        customers = [
+            (customer_id, store.customer_from(loaded[document["merged_into"] or customer_id]))
+            for customer_id, document in loaded.items()
+            if document["merged_into"] is None or document["merged_into"] in loaded
+        ]
+        links = [store.link_from(document) for document in state.all(store.LINKS)]
+        self._knowledge.learn(customers, links, now)
+
+
+class _Told(NamedTuple):
+    """An event, what it says, and whether that can change anything about identity."""
+
+    item: Received
+    fact: Fact
+    customer_ids: tuple[str, ...]
+    link_kind: str | None
+    is_news: bool
+
+
+def _identify(effects: Effects, people: Identities, told: _Told) -> None:
+    item, fact = told.item, told.fact
+    members = [
+        Member(customer_id, contact_point)
+        for customer_id, contact_point in zip(told.customer_ids, fact.contact_points, strict=True)
+    ]
+    for member in members:
+        if people.meet(member):
+            _identified(effects, item, member)
+    people.note(members[0].customer_id, fact.name, fact.at if fact.contacted else None)
+    if told.link_kind is not None:
+        because = Evidence(item.event.id, told.link_kind, fact.at)
+        _linked(effects, item, told.link_kind, people.link(members, because))
 
 
 def _find(collection: str, ids: frozenset[str]) -> Iterator[Find]:
@@ -144,6 +182,14 @@ def _save(effects: Effects, people: Identities) -> None:
         effects.save(store.LINKS, store.link_document(link))
     for link in people.parked:
         effects.count("links_parked_total", kind=link.kind)
+
+
+def _count(effects: Effects, channels: Counter[str], skipped: int) -> None:
+    for channel, number in channels.items():
+        labels = (("channel", channel),)
+        effects.counts.append(Count("timeline_entries_total", labels, float(number)))
+    if skipped:
+        effects.counts.append(Count("opaque_events_skipped_total", (), float(skipped)))
 
 
 def _identified(effects: Effects, because: Received, member: Member) -> None:

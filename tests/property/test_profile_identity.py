@@ -42,9 +42,9 @@ def one_fact_per_id(facts: list[Event]) -> list[Event]:
 
 
 async def put(batches: list[list[Event]]) -> MemoryDatabase:
-    database = MemoryDatabase()
+    database, profile = MemoryDatabase(), processor()
     for batch in batches:
-        await database.process(processor(), received(*batch), NOON)
+        await database.process(profile, received(*batch), NOON)
     return database
 
 
@@ -102,9 +102,9 @@ async def test_people_are_the_connected_components_of_the_evidence(facts: list[E
 async def test_every_merged_id_points_straight_at_the_smallest_of_its_person(
     facts: list[Event], sizes: list[int]
 ) -> None:
-    database = MemoryDatabase()
+    database, profile = MemoryDatabase(), processor()
     for batch in cut(facts, sizes):
-        await database.process(processor(), received(*batch), NOON)
+        await database.process(profile, received(*batch), NOON)
         customers = database.collections.get("customers", {})
         for customer in customers.values():
             if customer["merged_into"] is None:
@@ -128,9 +128,9 @@ async def test_what_was_decided_once_is_not_published_again(facts: list[Event]) 
 async def test_readers_of_profile_events_learn_who_stands_for_whom(
     facts: list[Event], sizes: list[int]
 ) -> None:
-    database, known = MemoryDatabase(), dict[str, str]()
+    database, profile, known = MemoryDatabase(), processor(), dict[str, str]()
     for batch in cut(facts, sizes):
-        effects = await database.process(processor(), received(*batch), NOON)
+        effects = await database.process(profile, received(*batch), NOON)
         for published in effects.publishes:
             told: Any = published.event.data  # type: ignore[attr-defined]
             if hasattr(told, "linked_ids"):
@@ -159,6 +159,17 @@ async def test_no_customer_outgrows_the_limit_whatever_the_order(facts: list[Eve
     assert parked, "61 contact points are more than one customer may have"
     again = await database.process(processor(), received(*facts), NOON)
     assert [count for count in again.counts if count.metric == "links_parked_total"] == []
+
+
+@given(facts=st.lists(events, max_size=12), data=st.data())
+async def test_what_two_processes_remember_changes_nothing(facts: list[Event], data: Any) -> None:
+    facts = one_fact_per_id(facts)
+    repeats = data.draw(st.lists(st.sampled_from(facts), max_size=8)) if facts else []
+    one_by_one = await put([[fact] for fact in facts])
+    database, processes = MemoryDatabase(), (processor(), processor())
+    for fact in data.draw(st.permutations(facts + repeats)):
+        await database.process(data.draw(st.sampled_from(processes)), received(fact), NOON)
+    assert database.collections == one_by_one.collections
 
 
 some_names = st.lists(

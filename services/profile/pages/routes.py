@@ -35,7 +35,11 @@ SHOWN = 50  # entries on a page; older ones are one link away
 RECENT = 20
 _RETRY_MS = 2_000  # a browser's pause before it connects again
 _HERE = Path(__file__).parent
-_STATIC = {"timeline.js": "text/javascript", "style.css": "text/css"}
+_STATIC = {
+    "timeline.js": "text/javascript",
+    "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
