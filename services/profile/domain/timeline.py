@@ -26,13 +26,13 @@ class Entry:
     customer_id: str
     kind: str
     occurred_at: datetime
-    received_at: datetime | None
     recorded_at: datetime
-    channel: str | None
-    conversation_id: str | None
-    case_id: str | None
-    case_reference: str | None
     data: Mapping[str, Any]
+    received_at: datetime | None = None
+    channel: str | None = None
+    conversation_id: str | None = None
+    case_id: str | None = None
+    case_reference: str | None = None
     opaque: bool = False
 
 
