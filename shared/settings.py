@@ -36,6 +36,13 @@ class CommonSettings(BaseSettings):
         default="deploy/policy",
         description="folder of charter.yaml, routing.yaml and channels.yaml",
     )
+    session_timeout: float = Field(
+        default=30.0,
+        ge=1.0,
+        le=300.0,
+        description="seconds after which a silent consumer's partitions move on: ten heartbeats. "
+        "Kafka's group.min.session.timeout.ms and group.max.session.timeout.ms bound it",
+    )
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", description="debug, info, warning or error"
     )

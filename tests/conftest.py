@@ -1,3 +1,3 @@
 """Fixtures every test can ask for."""
 
-pytest_plugins = ["tests.support.stack"]
+pytest_plugins = ["tests.support.stack", "tests.support.deployment"]

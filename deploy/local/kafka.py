@@ -147,6 +147,7 @@ def server_properties(data: Path, port: int, controller_port: int, extra: Mappin
         "inter.broker.listener.name": "PLAINTEXT",
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",  # tests of dead owners need not wait 6 s
         "log.cleaner.dedupe.buffer.size": "1048577",  # its default claims 128 MB of the heap
         "log.dirs": str(data),
         # A killed broker is let back in only when its last session is over: 9 s by default.

@@ -7,6 +7,7 @@ ours decodes bytes once. Both must be `async def`, or they run in a thread pool 
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -15,13 +16,11 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.observability import Health
-from shared.streams.ownership import SESSION_TIMEOUT
 from shared.streams.worker import Worker
 
 MAX_RECORDS = 500  # per batch: 54 ms in one transaction, far below its 5 s life time
 _POLL_MS = 5  # an empty poll costs it twice; a non-empty one never waits
-_HEARTBEAT_MS = 3_000
+_HEARTBEATS = 10  # per session: nine may get lost
 _REBALANCE_TIMEOUT_MS = 60_000  # 20 s of draining and the slowest batch fit in
 _MAX_POLL_INTERVAL_MS = 300_000  # ten times the transaction deadline
 _FETCH_BYTES = 8 * 1024 * 1024
@@ -39,8 +38,6 @@ async def _parse(records: tuple[Any, ...], original_parser: Any) -> Any:
 
 
 def _without_headers(record: Any) -> Any:
-    from dataclasses import replace
-
     return replace(record, headers=(), value=b"")
 
 
@@ -58,15 +55,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # No heartbeats go out while this runs, and records may come before it returns.
-        self._worker.ownership.assigned(assigned, self._worker.consumer)
+        self._worker.assigned(assigned)
 
 
 class Consumer:
     """One processor's batch subscriber."""
 
-    def __init__(self, bootstrap: str, prefix: str, worker: Worker, health: Health) -> None:
+    def __init__(self, bootstrap: str, worker: Worker) -> None:
         self._worker = worker
-        self._health = health
+        self._health = worker.scope.health
+        prefix = worker.scope.prefix
         self._loop_name = f"{worker.processor.name} consumer"
         self._broker = KafkaBroker(
             bootstrap.split(","),
@@ -84,8 +82,8 @@ class Consumer:
             batch_timeout_ms=_POLL_MS,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
-            session_timeout_ms=int(SESSION_TIMEOUT * 1000),
-            heartbeat_interval_ms=_HEARTBEAT_MS,
+            session_timeout_ms=int(worker.scope.session_timeout * 1000),
+            heartbeat_interval_ms=int(worker.scope.session_timeout * 1000 / _HEARTBEATS),
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             fetch_max_bytes=_FETCH_BYTES,
@@ -118,7 +116,7 @@ class Consumer:
 
         def build(**settings: Any) -> Any:
             consumer = original(**settings)
-            self._worker.consumer = consumer
+            self._worker.attach(consumer)
             poll = consumer.getmany
 
             async def getmany(**options: Any) -> Any:
