@@ -32,7 +32,7 @@ class RealDatabase(Database):
 
     async def process(self, processor: Any, incoming: Any, now: Any) -> Any:
         """Load what the batch needs, decide, write."""
-        effects = processor.decide(incoming, await load(self, None, processor.needs, incoming), now)
+        effects = processor.decide(incoming, await load(self, None, processor, incoming), now)
         await write(self, None, effects.writes)
         return effects
 

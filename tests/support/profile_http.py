@@ -27,7 +27,7 @@ class FixedClock:
 
 def settings(**given: Any) -> Settings:
     """Return settings that need no environment."""
-    common = CommonSettings(kafka="unused:1", mongodb="mongodb://unused", id_key="0" * 16)  # type: ignore[arg-type]
+    common = CommonSettings(kafka="unused:1", mongodb="mongodb://unused", id_key="0" * 16)
     return Settings(common=common, **given)
 
 

@@ -24,7 +24,7 @@ from services.profile.domain.profile import Customer
 from services.profile.domain.timeline import Entry, from_millis, to_millis
 from services.profile.feed import HEARTBEAT, Feed, Fresh, Quiet
 from services.profile.live import Live
-from services.profile.pages.words import Card, card, contact_point_parts
+from services.profile.pages.cards import Card, card, contact_point_parts
 from services.profile.settings import Settings
 from shared.clock import Clock
 from shared.contact_points import InvalidContactPoint, parse_contact_point

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.profile.domain.timeline import Entry, to_millis
+from services.profile.domain.timeline import Entry
 
 CHANNEL_NAMES = {
     "voice": "phone",
@@ -22,18 +22,6 @@ CHANNEL_NAMES = {
     "form": "web form",
     "portal": "portal",
 }
-CHANNEL_ICONS = {
-    "voice": "☎",
-    "email": "✉",
-    "sms": "✆",
-    "messaging": "❝",
-    "social": "@",
-    "chat": "…",
-    "form": "☰",
-    "portal": "⌂",
-}
-_NOTE_ICONS = {"clock": "◷", "case": "❏", "work-item": "≡", "offer": "➜", "customer": "☺"}
-_SCHEME_CHANNELS = {"tel": "voice", "email": "email", "whatsapp": "messaging"}
 _PROMISES = {
     "first-response": "to answer",
     "next-response": "to answer again",
@@ -42,34 +30,12 @@ _PROMISES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """What the page shows of one entry.
+class Words:
+    """What an entry says.
 
     `side` is `customer`, `us`, or `note` for what was decided; `tone` is `plain`, `good`, `risk`
     or `bad`.
     """
-
-    entry_id: str
-    order: int
-    moment: str
-    clock: str
-    day: str
-    day_name: str
-    icon: str
-    channel: str
-    conversation_id: str
-    side: str
-    tone: str
-    title: str
-    case_reference: str
-    subject: str
-    text: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What one kind of entry says."""
 
     title: str
     side: str = "note"
@@ -79,44 +45,13 @@ class Words:
     lines: tuple[str, ...] = ()
 
 
-def card(entry: Entry, zone: ZoneInfo) -> Card:
-    """Return what the page shows of an entry, in the reader's time zone."""
-    told = _words(entry, zone)
-    local = entry.occurred_at.astimezone(zone)
-    return Card(
-        entry_id=entry.entry_id,
-        order=to_millis(entry.occurred_at),
-        moment=entry.occurred_at.isoformat(),
-        clock=local.strftime("%H:%M"),
-        day=local.date().isoformat(),
-        day_name=f"{local:%A}, {local.day} {local:%B %Y}",
-        icon=_NOTE_ICONS.get(entry.kind.partition(".")[0])
-        or CHANNEL_ICONS.get(entry.channel or "", "•"),
-        channel=channel_name(entry.channel),
-        conversation_id=entry.conversation_id or "",
-        side=told.side,
-        tone=told.tone,
-        title=told.title,
-        case_reference=entry.case_reference or "",
-        subject=told.subject,
-        text=told.text,
-        lines=told.lines,
-    )
-
-
 def channel_name(channel: str | None) -> str:
     """Return a channel's name in a sentence."""
     return CHANNEL_NAMES.get(channel or "", (channel or "").replace("-", " "))
 
 
-def contact_point_parts(contact_point: str) -> tuple[str, str, str]:
-    """Return a contact point as (icon, what it is, the address)."""
-    scheme, _, value = contact_point.partition(":")
-    icon = CHANNEL_ICONS.get(_SCHEME_CHANNELS.get(scheme, scheme), "•")
-    return icon, {"tel": "phone", "email": "e-mail"}.get(scheme, scheme), value
-
-
-def _words(entry: Entry, zone: ZoneInfo) -> Words:
+def words(entry: Entry, zone: ZoneInfo) -> Words:
+    """Return what an entry says, in the reader's time zone."""
     say = _SAY.get(entry.kind)
     if say is None or entry.opaque:
         name = entry.kind.removeprefix("throughline.")
@@ -268,7 +203,7 @@ def _met(entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> Words:
 
 def _promise(entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> str:
     target = data["target"]
-    what = _PROMISES.get(target, f"of {target.replace('-', ' ')}")
+    what = _PROMISES.get(target, f"“{target.replace('-', ' ')}”")
     due, told = data["due_at"].astimezone(zone), entry.occurred_at.astimezone(zone)
     return f"{what} by {_when(due, told)}"
 
@@ -323,6 +258,7 @@ _SAY: Mapping[str, Callable[[Entry, Mapping[str, Any], ZoneInfo], Words]] = {
     "offer.accepted": _offer("{agent} took it", "good"),
     "offer.declined": _offer("{agent} declined", "risk"),
     "offer.expired": _offer("{agent} did not answer the offer in time", "risk"),
+    "offer.withdrawn": _offer("The offer to {agent} was withdrawn", "risk"),
     "work-item.completed": _completed,
     "clock.started": _promised,
     "clock.warned": _warned,
