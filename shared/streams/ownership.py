@@ -187,6 +187,7 @@ class Ownership:
             try:
                 return await call(*arguments, **named)
             except (PyMongoError, KafkaError, Unavailable, TimeoutError) as error:
+                self._scope.alive()
                 self._scope.log.warning(
                     "taking over partitions waits",
                     processor=self._scope.name,

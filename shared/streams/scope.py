@@ -31,5 +31,6 @@ class Scope:
         self.log.warning(what, processor=self.name, error=type(error).__name__, reason=reason)
 
     def alive(self) -> None:
-        """Say that the consume loop waits for a reason of its own and is not stuck."""
+        """Say that the loops wait for a store that is away, and are not stuck."""
         self.health.tick(f"{self.name} consumer")
+        self.health.tick(f"{self.name} timers")
