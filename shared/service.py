@@ -26,7 +26,7 @@ from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
 from shared.settings import ServiceSettings
-from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Worker
+from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
 EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
@@ -121,18 +121,17 @@ class Service:
 
     async def _start_processor(self, processor: Processor) -> list[asyncio.Task[Any]]:
         common = self.settings.common
-        worker = Worker(
-            processor,
+        scope = Scope(
+            name=processor.name,
             prefix=common.prefix,
-            database=self.database,
-            publisher=self.publisher,
             clock=self._clock,
             metrics=self.metrics,
             health=self.health,
             log=self._log,
             session_timeout=common.session_timeout,
         )
-        consumer = Consumer(common.kafka, common.prefix, worker, self.health)
+        worker = Worker(processor, scope, self.database, self.publisher)
+        consumer = Consumer(common.kafka, worker)
         self._workers.append(worker)
         self._consumers.append(consumer)
         await consumer.start()
@@ -241,6 +240,7 @@ class _Server(uvicorn.Server):
                 host=host,
                 port=port,
                 log_config=None,
+                lifespan="off",
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_HTTP_GRACE,

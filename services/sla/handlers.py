@@ -23,7 +23,7 @@ class Handlers:
 
     def processor(self) -> Processor:
         """Return the processor to run."""
-        return Processor("sla", TOPICS, self.needs, self.decide)
+        return Processor("sla", TOPICS, self.needs, self.decide, rounds=1)
 
     def needs(self, incoming: Sequence[Incoming], state: State) -> Iterable[Find]:
         """Name the clocks that the batch is about."""

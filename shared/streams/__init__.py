@@ -18,6 +18,7 @@ from shared.streams.effects import (
     TimerDue,
 )
 from shared.streams.publisher import EventTooLarge, Publisher
+from shared.streams.scope import Scope
 from shared.streams.store import STREAM_COLLECTIONS
 from shared.streams.worker import Worker
 
@@ -34,6 +35,7 @@ __all__ = [
     "Processor",
     "Publisher",
     "Received",
+    "Scope",
     "State",
     "TimerDue",
     "Worker",

@@ -16,7 +16,6 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.observability import Health
 from shared.streams.worker import Worker
 
 MAX_RECORDS = 500  # per batch: 54 ms in one transaction, far below its 5 s life time
@@ -56,15 +55,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # No heartbeats go out while this runs, and records may come before it returns.
-        self._worker.ownership.assigned(assigned, self._worker.consumer)
+        self._worker.assigned(assigned)
 
 
 class Consumer:
     """One processor's batch subscriber."""
 
-    def __init__(self, bootstrap: str, prefix: str, worker: Worker, health: Health) -> None:
+    def __init__(self, bootstrap: str, worker: Worker) -> None:
         self._worker = worker
-        self._health = health
+        self._health = worker.scope.health
+        prefix = worker.scope.prefix
         self._loop_name = f"{worker.processor.name} consumer"
         self._broker = KafkaBroker(
             bootstrap.split(","),
@@ -82,8 +82,8 @@ class Consumer:
             batch_timeout_ms=_POLL_MS,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
-            session_timeout_ms=int(worker.session_timeout * 1000),
-            heartbeat_interval_ms=int(worker.session_timeout * 1000 / _HEARTBEATS),
+            session_timeout_ms=int(worker.scope.session_timeout * 1000),
+            heartbeat_interval_ms=int(worker.scope.session_timeout * 1000 / _HEARTBEATS),
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             fetch_max_bytes=_FETCH_BYTES,
@@ -116,7 +116,7 @@ class Consumer:
 
         def build(**settings: Any) -> Any:
             consumer = original(**settings)
-            self._worker.consumer = consumer
+            self._worker.attach(consumer)
             poll = consumer.getmany
 
             async def getmany(**options: Any) -> Any:

@@ -199,6 +199,8 @@ class Effects:
         self.counts.append(Count(metric, tuple(labels.items())))
 
 
+MOST_ROUNDS = 8  # a longer chain of documents is a mistake in `needs`
+
 Needs = Callable[[Sequence[Incoming], State], Iterable[Find]]
 Decide = Callable[[Sequence[Incoming], State, datetime], Effects]
 
@@ -208,9 +210,11 @@ class Processor:
     """A consumer: what it reads, what it must know, what it decides.
 
     `name` becomes the consumer group and the prefix of its shards, so it is fixed for good.
+    `rounds` is how often `needs` is asked: 1 where no document leads to another.
     """
 
     name: str
     topics: tuple[str, ...]
     needs: Needs
     decide: Decide
+    rounds: int = MOST_ROUNDS

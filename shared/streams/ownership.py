@@ -18,14 +18,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from pymongo.errors import PyMongoError
 
-from shared.clock import Clock
 from shared.errors import ThroughlineError, Unavailable
 from shared.mongo import Database
 from shared.mongo.transactions import Transactions
-from shared.observability import Metrics
 from shared.streams import outbox, positions, timers
 from shared.streams.crash import crash_point
 from shared.streams.publisher import Publisher
+from shared.streams.scope import Scope
 from shared.streams.shards import shard_id
 from shared.streams.timers import DueHeap
 from shared.streams.unit import Held
@@ -42,21 +41,14 @@ class Ownership:
 
     def __init__(
         self,
-        processor: str,
-        prefix: str,
+        scope: Scope,
         database: Database,
         transactions: Transactions,
         publisher: Publisher,
         heap: DueHeap,
-        clock: Clock,
-        metrics: Metrics,
-        log: Any,
-        session_timeout: float,
     ) -> None:
-        self._processor, self._prefix = processor, prefix
-        self._session_timeout = session_timeout
-        self._database, self._transactions, self._publisher = database, transactions, publisher
-        self._heap, self._clock, self._metrics, self._log = heap, clock, metrics, log
+        self._scope, self._database, self._transactions = scope, database, transactions
+        self._publisher, self._heap = publisher, heap
         self._owner = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
@@ -65,15 +57,17 @@ class Ownership:
 
     def shard(self, partition: TopicPartition) -> str:
         """Return the shard of a partition of Kafka's."""
-        return shard_id(self._processor, partition.topic[len(self._prefix) :], partition.partition)
+        return shard_id(
+            self._scope.name, partition.topic[len(self._scope.prefix) :], partition.partition
+        )
 
     def partition(self, held: Held) -> TopicPartition:
         """Return the partition of Kafka's that a shard reads."""
-        return TopicPartition(f"{self._prefix}{held.topic}", held.partition)
+        return TopicPartition(f"{self._scope.prefix}{held.topic}", held.partition)
 
     def assigned(self, partitions: Iterable[TopicPartition], consumer: Any) -> None:
         """Start taking over what Kafka assigned; never waits."""
-        self._metrics.count("rebalances_total", processor=self._processor)
+        self._scope.metrics.count("rebalances_total", processor=self._scope.name)
         self._settled.clear()
         wanted = list(partitions)
         generation = consumer._coordinator.generation  # private; the group's own number for this
@@ -92,7 +86,7 @@ class Ownership:
             self._task = None
         self.held.clear()
         self._heap.keep_only(frozenset())
-        self._metrics.set("partitions_owned", 0, processor=self._processor)
+        self._scope.metrics.set("partitions_owned", 0, processor=self._scope.name)
         self._settled.set()
 
     def lost(self, consumer: Any) -> None:
@@ -110,7 +104,7 @@ class Ownership:
             crash_point("claimed")
             await self._publish_leftovers(list(shards))
             for timer in await self._insist(
-                timers.sweep, self._database, shards, self._clock.now()
+                timers.sweep, self._database, shards, self._scope.clock.now()
             ):
                 self._heap.put(*timer)
             await self._seek(consumer, {shards[claim.shard]: claim for claim in claims})
@@ -125,7 +119,7 @@ class Ownership:
     def _hold(self, shards: dict[str, TopicPartition], claims: Iterable[positions.Claim]) -> None:
         for claim in claims:
             partition = shards[claim.shard]
-            topic = partition.topic[len(self._prefix) :]
+            topic = partition.topic[len(self._scope.prefix) :]
             self.held[claim.shard] = Held(
                 claim.shard,
                 topic,
@@ -135,8 +129,8 @@ class Ownership:
                 claim.offset,
                 claim.ticks,
             )
-        self._metrics.set("partitions_owned", len(self.held), processor=self._processor)
-        self._log.info("partitions claimed", processor=self._processor, count=len(self.held))
+        self._scope.metrics.set("partitions_owned", len(self.held), processor=self._scope.name)
+        self._scope.log.info("partitions claimed", processor=self._scope.name, count=len(self.held))
 
     async def _claim(self, shards: list[str], generation: int) -> list[positions.Claim]:
         """Claim every shard; one that a later generation holds is tried again, at last by force.
@@ -147,7 +141,7 @@ class Ownership:
         claims: list[positions.Claim] = []
         started = time.monotonic()
         while missing := [s for s in shards if s not in {claim.shard for claim in claims}]:
-            force = time.monotonic() - started > self._session_timeout
+            force = time.monotonic() - started > self._scope.session_timeout
             lsid = await self._insist(self._transactions.lsid)
             claims += await self._insist(
                 positions.claim,
@@ -170,7 +164,7 @@ class Ownership:
         await self._insist(self._publisher.send, records)
         crash_point("leftovers-published")
         await self._insist(outbox.delete, self._database, left)
-        self._log.info("leftovers published", processor=self._processor, count=len(records))
+        self._scope.log.info("leftovers published", processor=self._scope.name, count=len(records))
 
     async def _seek(self, consumer: Any, claims: dict[TopicPartition, positions.Claim]) -> None:
         """Stand right behind each stored position, whatever offset Kafka remembers."""
@@ -193,9 +187,9 @@ class Ownership:
             try:
                 return await call(*arguments, **named)
             except (PyMongoError, KafkaError, Unavailable, TimeoutError) as error:
-                self._log.warning(
+                self._scope.log.warning(
                     "taking over partitions waits",
-                    processor=self._processor,
+                    processor=self._scope.name,
                     error=type(error).__name__,
                 )
                 await asyncio.sleep(_PAUSE)

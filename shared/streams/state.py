@@ -9,34 +9,43 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from shared.mongo import Database
 from shared.mongo.transactions import WriteRefused
 from shared.streams.effects import (
+    MOST_ROUNDS,
     Delete,
     Find,
     Guarded,
     Incoming,
     Insert,
-    Needs,
+    Processor,
     Save,
     State,
     Write,
 )
 
-_MOST_ROUNDS = 8  # a chain of documents longer than this is a mistake in `needs`
-
 
 async def load(
-    database: Database, session: Any, needs: Needs, incoming: Sequence[Incoming]
+    database: Database,
+    session: Any,
+    processor: Processor,
+    incoming: Sequence[Incoming],
+    first: Sequence[Find] = (),
 ) -> State:
-    """Ask what the batch needs and load it, until nothing new is asked for."""
+    """Load what the batch needs, and ask again what that leads to, until it leads nowhere.
+
+    `first` are the answers to the first question, if it was asked already.
+    """
     state = State()
     asked: set[Any] = set()
-    for _ in range(_MOST_ROUNDS):
-        fresh = [find for find in needs(incoming, state) if find.key() not in asked]
+    for number in range(MOST_ROUNDS):
+        if number >= processor.rounds:
+            return state
+        finds = first if number == 0 and first else processor.needs(incoming, state)
+        fresh = [find for find in finds if find.key() not in asked]
         if not fresh:
             return state
         for find in fresh:
             asked.add(find.key())
             state.add(find.collection, await _find(database, session, find))
-    raise RuntimeError(f"needs() asked for more after {_MOST_ROUNDS} rounds")
+    raise RuntimeError(f"needs() asked for more after {MOST_ROUNDS} rounds")
 
 
 async def _find(database: Database, session: Any, find: Find) -> list[dict[str, Any]]:

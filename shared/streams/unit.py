@@ -16,7 +16,16 @@ from shared.mongo import Database
 from shared.mongo.transactions import CommitUnknown, Transactions, WriteRefused
 from shared.streams import outbox, positions, state, timers
 from shared.streams.crash import crash_point
-from shared.streams.effects import Effects, Processor, Publish, Received, State, TimerDue
+from shared.streams.effects import (
+    Effects,
+    Find,
+    Incoming,
+    Processor,
+    Publish,
+    Received,
+    State,
+    TimerDue,
+)
 from shared.streams.outbox import Parcel
 from shared.streams.publisher import Outgoing, outgoing
 
@@ -59,6 +68,20 @@ class Decided:
     fired: list[TimerDue] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A first look at a unit: what it needs, or its effects if it needs nothing."""
+
+    finds: Sequence[Find]
+    effects: Effects | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Tell whether there is nothing to write: then no transaction is needed either."""
+        e = self.effects
+        return e is not None and not (e.writes or e.publishes or e.timers)
+
+
 @dataclass(slots=True)
 class Held:
     """A shard that is ours: its epoch, how far it was applied, and how far that is stored.
@@ -87,27 +110,24 @@ class Units:
         self._database = database
         self._transactions = transactions
 
-    def decide_without_state(self, unit: Unit, now: datetime) -> Effects | None:
-        """Return the effects of a unit that needs no documents, or None if it needs some."""
-        empty = State()
-
-        def decide() -> Effects | None:
-            if unit.timer_ids or any(True for _ in self._processor.needs(unit.received, empty)):
-                return None
-            return self._processor.decide(unit.received, empty, now)
-
-        return self._guarded(decide)
+    def look(self, unit: Unit, now: datetime) -> First:
+        """Ask what a unit needs; decide at once if that is nothing."""
+        finds = self._guarded(lambda: list(self._processor.needs(unit.received, State())))
+        if unit.timer_ids or unit.dead or finds:
+            return First(finds)
+        effects = self._guarded(lambda: self._processor.decide(unit.received, State(), now))
+        return First([], effects)
 
     async def apply(
-        self, unit: Unit, held: Mapping[str, Held], now: datetime, effects: Effects | None = None
+        self, unit: Unit, held: Mapping[str, Held], now: datetime, first: First | None = None
     ) -> Decided:
-        """Decide (unless `effects` are given) and commit everything.
+        """Decide (unless the first look did) and commit everything.
 
         Raises `Fenced` when a shard is no longer ours, `DecisionFailed` when the service's code
         fails or its guards refuse for good, `Unavailable` when MongoDB does not take it in time.
         """
         for _ in range(_MOST_REFUSALS):
-            attempt = _Attempt(self, unit, held, now, effects)
+            attempt = _Attempt(self, unit, held, now, first or First([], Effects()))
             try:
                 return await self._transactions.run(attempt.work)
             except WriteRefused as refused:
@@ -126,11 +146,13 @@ class Units:
         return found is not None
 
     async def decide(
-        self, unit: Unit, session: Any, incoming: Sequence[Any], now: datetime
+        self, session: Any, incoming: Sequence[Incoming], now: datetime, first: Sequence[Find]
     ) -> Effects:
-        """Load what is needed and let the service decide."""
+        """Load what is needed, beginning with `first`, and let the service decide."""
+        if not incoming:
+            return Effects()
         try:
-            loaded = await state.load(self._database, session, self._processor.needs, incoming)
+            loaded = await state.load(self._database, session, self._processor, incoming, first)
         except PyMongoError:
             raise
         except Exception as error:
@@ -154,10 +176,10 @@ class _Attempt:
         unit: Unit,
         held: Mapping[str, Held],
         now: datetime,
-        effects: Effects | None,
+        first: First,
     ) -> None:
         self._units, self._unit, self._held, self._now = units, unit, held, now
-        self._effects = effects
+        self._first = first
         self.token = uuid.uuid4().hex
         self.decided = Decided(Effects())
 
@@ -178,14 +200,10 @@ class _Attempt:
             if unit.timer_ids
             else []
         )
-        effects = self._effects
+        effects = self._first.effects
         if effects is None:
-            incoming = [*unit.received, *fired]
-            effects = (
-                await self._units.decide(unit, session, incoming, self._now)
-                if incoming
-                else Effects()
-            )
+            incoming: list[Incoming] = [*unit.received, *fired]
+            effects = await self._units.decide(session, incoming, self._now, self._first.finds)
         await state.write(database, session, effects.writes)
         await timers.write(database, session, fired, effects.timers)
         crash_point(f"{unit.label}state-written")

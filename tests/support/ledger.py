@@ -84,7 +84,7 @@ def _notice(cause: str, page: str, now: datetime, about: str) -> CaseOpened:
     return CaseOpened.following(cause, data, source="/ledger", time=now, key=page, about=about)
 
 
-PROCESSOR = Processor("ledger", ("contact-events",), needs, decide)
+PROCESSOR = Processor("ledger", ("contact-events",), needs, decide, rounds=1)
 COLLECTIONS = (Collection("pages"),)
 
 

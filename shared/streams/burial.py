@@ -1,19 +1,12 @@
-"""From records to events, and from what cannot be one to a dead letter that keeps every byte."""
+"""From a record that was given up on to a dead letter that keeps every byte of it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.events import Event, Undecodable, decode
 from shared.events.dead_letters import DeadHeader, DeadLetterData, DeadLettered
 from shared.ids import derived_id
-from shared.streams.effects import Received
 from shared.version import VERSION
-
-
-def decode_record(topic: str, shard: str, record: Any) -> Received:
-    """Return the event a record of `topic` holds; raises `Undecodable`."""
-    return Received(decode(topic, record.value), shard)
 
 
 def dead_letter(
@@ -44,6 +37,3 @@ def dead_letter(
 def _headers(headers: Sequence[tuple[str, bytes | None]]) -> Iterable[DeadHeader]:
     for name, value in headers:
         yield DeadHeader.model_construct(name=name, value=value)
-
-
-__all__ = ["Event", "Undecodable", "dead_letter", "decode_record"]

@@ -1,0 +1,160 @@
+"""From a batch of Kafka's records to units: what is new, what it says, who is to blame."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from shared.events import OpaqueEvent, Undecodable, decode
+from shared.streams.burial import dead_letter
+from shared.streams.committer import Committer
+from shared.streams.effects import Publish, Received
+from shared.streams.limits import DeadLetterLimit
+from shared.streams.ownership import Ownership
+from shared.streams.scope import Scope
+from shared.streams.unit import DecisionFailed, Held, Unit
+
+
+@dataclass(slots=True)
+class Slice:
+    """The new records of one shard in a batch."""
+
+    held: Held
+    records: list[Any]
+
+
+class Batches:
+    """Applies batches under a limit on dead letters."""
+
+    def __init__(self, scope: Scope, committer: Committer, ownership: Ownership) -> None:
+        self._scope, self._committer, self._ownership = scope, committer, ownership
+        self._limit = DeadLetterLimit()
+        self.consumer: Any = None
+
+    def slices(self, records: Sequence[Any]) -> list[Slice]:
+        """Split a batch by shard and leave out what was applied before."""
+        by_partition: dict[TopicPartition, list[Any]] = {}
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            by_partition.setdefault(place, []).append(record)
+        slices = []
+        for partition, group in by_partition.items():
+            held = self._ownership.held.get(self._ownership.shard(partition))
+            if held is None:
+                continue  # revoked since it was fetched: its new owner reads it again
+            if skipped := sum(record.offset <= held.applied for record in group):
+                self._scope.count("records_skipped_total", held.topic, skipped)
+            fresh = group[skipped:]
+            if fresh and self._is_contiguous(held, fresh[0].offset):
+                slices.append(Slice(held, fresh))
+        return slices
+
+    def _is_contiguous(self, held: Held, first: int) -> bool:
+        """Tell whether nothing is missing before `first`; look once more if something is.
+
+        The same gap seen twice is real: retention or compaction took the records.
+        """
+        if first == held.applied + 1:
+            return True
+        if held.gap_seen_at != first:
+            held.gap_seen_at = first
+            self._seek(held)
+            return False
+        if held.applied >= 0:
+            self._scope.count("log_gaps_total", held.topic)
+            self._scope.log.error(
+                "records are missing from the topic",
+                processor=self._scope.name,
+                shard=held.shard,
+                expected=held.applied + 1,
+                offset=first,
+            )
+        return True
+
+    async def apply(self, slices: Sequence[Slice]) -> None:
+        """Decide on all records together; if that fails, on each alone, to find the culprit."""
+        if not slices:
+            return
+        received: list[Received] = []
+        dead: list[Publish] = []
+        outcomes: list[bool] = []
+        for part in slices:
+            for record in part.records:
+                try:
+                    received.append(self._decode(part.held, record))
+                    outcomes.append(False)
+                except Undecodable as error:
+                    dead.append(self._bury(part.held, record, f"Undecodable: {error}"))
+                    outcomes.append(True)
+        limit = self._limit.after(outcomes)
+        offsets = {part.held.shard: part.records[-1].offset for part in slices}
+        try:
+            await self._committer.commit(Unit(received, offsets=offsets, dead=dead))
+        except DecisionFailed as failure:
+            self._scope.complain("each record is decided alone", failure, failure.reason)
+            await self._apply_singly(slices)
+        else:
+            self._limit = limit
+            self._count_dead(slices, dead)
+
+    async def _apply_singly(self, slices: Sequence[Slice]) -> None:
+        for part in slices:
+            for record in part.records:
+                unit = Unit(offsets={part.held.shard: record.offset})
+                try:
+                    unit.received = [self._decode(part.held, record)]
+                    await self._committer.commit(unit)
+                    self._limit = self._limit.after([False])
+                except (Undecodable, DecisionFailed) as failure:
+                    await self._give_up(part, record, _reason(failure))
+
+    async def _give_up(self, part: Slice, record: Any, reason: str) -> None:
+        limit = self._limit.after([True])
+        dead = [self._bury(part.held, record, reason)]
+        await self._committer.commit(Unit(offsets={part.held.shard: record.offset}, dead=dead))
+        self._limit = limit
+        self._count_dead([part], dead)
+
+    def _decode(self, held: Held, record: Any) -> Received:
+        event = decode(held.topic, record.value)
+        if isinstance(event, OpaqueEvent):
+            self._scope.metrics.count("opaque_events_total", processor=self._scope.name)
+        return Received(event, held.shard)
+
+    def _bury(self, held: Held, record: Any, error: str) -> Publish:
+        letter = dead_letter(
+            record,
+            topic=held.topic,
+            shard=held.shard,
+            group=self._scope.name,
+            error=error,
+            now=self._scope.clock.now(),
+        )
+        return Publish(letter, held.shard)
+
+    def _count_dead(self, slices: Sequence[Slice], dead: Sequence[Publish]) -> None:
+        topics = {part.held.shard: part.held.topic for part in slices}
+        for publish in dead:
+            self._scope.count("dead_letters_total", topics[publish.shard])
+            self._scope.log.error(
+                "dead letter",
+                processor=self._scope.name,
+                shard=publish.shard,
+                event_id=publish.event.id,
+            )
+
+    def seek_back(self, slices: Sequence[Slice]) -> None:
+        """Read again from where each shard stands."""
+        for part in slices:
+            self._seek(part.held)
+
+    def _seek(self, held: Held) -> None:
+        with contextlib.suppress(IllegalStateError):  # revoked meanwhile
+            self.consumer.seek(self._ownership.partition(held), held.applied + 1)
+
+
+def _reason(failure: Undecodable | DecisionFailed) -> str:
+    return failure.reason if isinstance(failure, DecisionFailed) else f"Undecodable: {failure}"

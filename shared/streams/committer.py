@@ -1,0 +1,154 @@
+"""Commits units one after another: the transaction, then Kafka's acknowledgement, then on.
+
+What must survive is in MongoDB before anything is published; what is kept here (positions that
+ran ahead, parcels to forget, offsets to commit) may be lost at any moment without harm.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from shared.errors import Unavailable
+from shared.mongo import Database
+from shared.streams import outbox, timers
+from shared.streams.crash import crash_point
+from shared.streams.effects import Effects, SetTimer
+from shared.streams.outbox import Parcel
+from shared.streams.ownership import Ownership
+from shared.streams.publisher import Publisher
+from shared.streams.scope import Scope
+from shared.streams.unit import Decided, Unit, Units
+
+_COMMIT_TIMEOUT = 5.0  # seconds; aiokafka itself would retry for ever
+
+
+class Committer:
+    """Applies units and remembers what is left to tidy up after them."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        database: Database,
+        units: Units,
+        publisher: Publisher,
+        ownership: Ownership,
+        heap: timers.DueHeap,
+        timers_changed: Callable[[], None],
+    ) -> None:
+        self._scope, self._database, self._units = scope, database, units
+        self._publisher, self._ownership, self._heap = publisher, ownership, heap
+        self._timers_changed = timers_changed
+        self._sent: list[Parcel] = []
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self.draining = False
+
+    async def commit(self, unit: Unit) -> None:
+        """Decide, store, publish. A unit that changes nothing only moves on in memory."""
+        now = self._scope.clock.now()
+        first = self._units.look(unit, now)
+        if first.changes_nothing:
+            self._note(unit, Decided(first.effects or Effects()), stored=False)
+            return
+        unit.sent = tuple(self._sent)
+        decided = await self._units.apply(unit, self._ownership.held, now, first)
+        crash_point(f"{unit.label}committed")
+        del self._sent[: len(unit.sent)]
+        self._note(unit, decided, stored=True)
+        await self._publish(decided.parcels)
+        crash_point(f"{unit.label}published")
+        self._sent += decided.parcels
+
+    def _note(self, unit: Unit, decided: Decided, *, stored: bool) -> None:
+        """Remember what a unit did, once it is certain."""
+        for shard, offset in unit.offsets.items():
+            held = self._ownership.held[shard]
+            self._scope.count("records_handled_total", held.topic, offset - held.applied)
+            held.applied = offset
+            if stored:
+                held.stored = offset
+            self._uncommitted[self._ownership.partition(held)] = offset + 1
+        for shard in unit.ticks - unit.offsets.keys():
+            self._ownership.held[shard].ticks += 1
+        self._expect(decided.effects)
+        self._measure(unit, decided)
+
+    def _expect(self, effects: Effects) -> None:
+        horizon = self._scope.clock.now() + timers.HORIZON
+        for change in effects.timers:
+            self._heap.drop(change.timer_id)
+            if isinstance(change, SetTimer) and change.due_at <= horizon:
+                self._heap.put(change.timer_id, change.due_at, change.shard)
+                self._timers_changed()
+
+    def _measure(self, unit: Unit, decided: Decided) -> None:
+        metrics, name, now = self._scope.metrics, self._scope.name, self._scope.clock.now()
+        for count in decided.effects.counts:
+            metrics.count(count.metric, count.amount, **dict(count.labels))
+        if unit.received:
+            age = (now - unit.received[0].event.time).total_seconds()
+            metrics.observe("event_age_seconds", max(0.0, age), processor=name)
+        for timer in decided.fired:
+            late = (now - timer.due_at).total_seconds()
+            metrics.observe("timer_lateness_seconds", max(0.0, late), processor=name)
+
+    async def _publish(self, parcels: Sequence[Parcel]) -> None:
+        """Publish until Kafka has it: the next unit must not overtake this one."""
+        records = [record for parcel in parcels for record in parcel.records]
+        if not records:
+            return
+        while True:
+            try:
+                await self._publisher.send(records)
+            except Unavailable as error:
+                self._say_pending(parcels, error)
+                if self.draining or not self._ownership.held:
+                    raise  # they stay in the outbox; whoever owns the shard next sends them
+            else:
+                break
+        metrics, name = self._scope.metrics, self._scope.name
+        metrics.set("outbox_oldest_pending_seconds", 0, processor=name)
+        for record in records:
+            metrics.count("published_events_total", processor=name, topic=record.topic)
+
+    def _say_pending(self, parcels: Sequence[Parcel], error: Unavailable) -> None:
+        age = outbox.oldest_age(parcels, self._scope.clock.now())
+        self._scope.metrics.count("publish_failures_total")
+        self._scope.metrics.set("outbox_oldest_pending_seconds", age, processor=self._scope.name)
+        self._scope.complain("decided events wait for Kafka", error, error.problem)
+        self._scope.alive()
+
+    async def settle(self) -> None:
+        """Store positions that ran ahead, and forget parcels that Kafka has."""
+        held = self._ownership.held
+        ahead = {one.shard: one.applied for one in held.values() if one.applied > one.stored}
+        if ahead:
+            unit = Unit(offsets=ahead)
+            await self._units.apply(unit, held, self._scope.clock.now())
+            for shard, offset in ahead.items():
+                held[shard].stored = offset
+        if self._sent:
+            sent = list(self._sent)
+            await outbox.delete(self._database, sent)
+            del self._sent[: len(sent)]
+            crash_point("outbox-deleted")
+            crash_point("tick-outbox-deleted")
+
+    async def commit_offsets(self, consumer: Any) -> None:
+        """Tell Kafka how far we are; only lag metrics and restarts care."""
+        if not self._uncommitted or consumer is None:
+            return
+        offsets, self._uncommitted = self._uncommitted, {}
+        try:
+            async with asyncio.timeout(_COMMIT_TIMEOUT):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError, IllegalStateError):
+            self._scope.metrics.count("commit_failures_total", processor=self._scope.name)
+        crash_point("offsets-committed")
+
+    def forget(self) -> None:
+        """Drop everything in memory; the next owner has it from MongoDB."""
+        self._sent.clear()
+        self._uncommitted.clear()
