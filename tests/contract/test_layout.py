@@ -12,20 +12,22 @@ SERVICES = ("ingest", "routing", "sla", "profile")
 SAME_IN_EVERY_SERVICE = ("README.md", "app.py", "settings.py", "handlers.py", "store.py", "metrics.py", "domain")  # fmt: skip
 README_LINES = 60
 MODULE_LINES = 300
-LONGER_FOR_A_REASON: dict[str, str] = {}
-"""Modules over the limit, each with the reason; a reason that no longer applies is refused."""
+LONGER_FOR_A_REASON = {
+    "services/ingest/adapters/whatsapp.py": "one provider is one file: tables, signature, parts",
+}
+"""Modules over the limit (tests apart), each with the reason that makes it better in one piece."""
 
 _PLACE = re.compile(r"`([\w./-]+\.py):([\w.]+)`")
 _PATH = re.compile(r"`((?:shared|services|deploy|tests|docs)/[\w./-]*)`")
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
-def modules() -> list[Path]:
-    return [
-        path
-        for package in ("shared", "services", "deploy", "tests")
-        for path in sorted((ROOT / package).rglob("*.py"))
-    ]
+def modules(*packages: str) -> list[Path]:
+    return [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+OURS = modules("shared", "services", "deploy")
+ALL = [*OURS, *modules("tests")]
 
 
 def pages() -> list[Path]:
@@ -75,25 +77,24 @@ def test_a_service_is_described_on_one_page(service: str) -> None:
 
 
 def test_no_module_is_called_utils() -> None:
-    assert [path for path in modules() if path.stem in ("utils", "util", "helpers", "misc")] == []
+    assert [path for path in ALL if path.stem in ("utils", "util", "helpers", "misc")] == []
 
 
 def test_no_module_is_long_without_a_reason() -> None:
     long = {
-        str(path.relative_to(ROOT))
-        for path in modules()
-        if len(path.read_text().splitlines()) > MODULE_LINES
+        str(p.relative_to(ROOT)) for p in OURS if len(p.read_text().splitlines()) > MODULE_LINES
     }
     assert long == set(LONGER_FOR_A_REASON)
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [
-        path
-        for path in modules()
-        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
-    ]
+    sources = {path: path.read_text() for path in ALL}
+    silent = [path for path, text in sources.items() if text and not _docstring(text)]
     assert silent == []
+
+
+def _docstring(text: str) -> str | None:
+    return ast.get_docstring(ast.parse(text))
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
