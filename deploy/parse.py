@@ -4,14 +4,17 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.parse import parse_payload
 from shared.clock import to_milliseconds
 from shared.errors import ThroughlineError
 from shared.events import encode
 from shared.events.dead_letters import DeadLettered
 from shared.ids import KeyedIds
+from shared.policy import load_policy
 
 _PREVIEW_KEY = "preview: ids differ from a deployment's"
 
@@ -44,7 +47,11 @@ def parse(provider: str, account: str, headers: Sequence[str], body: bytes) -> i
 
 
 def _account(provider: str, account: str) -> ChannelAccount:
-    return ChannelAccount(provider=provider, account=account)
+    """Return the account with its options from channels.yaml, if it is there; no secrets."""
+    path = Path(os.environ.get("THROUGHLINE_POLICY", "deploy/policy")) / "channels.yaml"
+    policy = load_policy(path, ChannelsPolicy).content if path.exists() else ChannelsPolicy()
+    entry = policy.channel_account(provider, account)
+    return ChannelAccount(provider, account, {}, entry.options if entry else {})
 
 
 def _header(written: str) -> tuple[str, bytes]:

@@ -10,11 +10,16 @@ import uvloop
 from deploy.local.stack import Stack
 from shared.observability import configure_logging
 from shared.streams.admin import create_topics
-from tests.benchmarks import report, stream_layer
+from tests.benchmarks import report, services, stream_layer
 from tests.benchmarks.engine import Place
 
 Benchmark = Callable[[Place, int], Awaitable[list[report.Figure]]]
-BENCHMARKS: dict[str, Benchmark] = {"stream_layer": stream_layer.run}
+BENCHMARKS: dict[str, Benchmark] = {
+    "stream_layer": stream_layer.run,
+    "profile": services.run_profile,
+    "routing": services.run_routing,
+    "sla": services.run_sla,
+}
 
 
 def main() -> int:

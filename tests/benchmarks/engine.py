@@ -65,8 +65,12 @@ async def time_processor(
     group: str,
     collections: Sequence[Collection],
     metrics: Sequence[Metric] = (),
+    keep: Callable[[Database], Awaitable[None]] | None = None,
 ) -> float:
-    """Return the seconds the stream layer takes for the same records, publishing included."""
+    """Return the seconds the stream layer takes for the same records, publishing included.
+
+    `keep` may read what was written before the database is dropped.
+    """
     seen, started, done = 0, 0.0, asyncio.Event()
 
     def decide(incoming: Any, state: Any, now: Any) -> Any:
@@ -113,6 +117,8 @@ async def time_processor(
         await worker.stop(20.0)
         await consumer.stop()
         await publisher.stop()
+    if keep is not None:
+        await keep(database)
     await database.client.drop_database(database.name)
     database.close()
     return seconds

@@ -12,7 +12,6 @@ from tests.support.builders import a_message_received
 
 BATCH = 500
 CUSTOMERS = 2_000
-_START = to_milliseconds(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,13 @@ class Load:
 
 
 def messages(load: Load) -> list[MessageReceived]:
-    """Return messages of about 700 bytes, spread over the conversations in turn."""
+    """Return messages of about 700 bytes, of just now, spread over the conversations in turn."""
+    start = to_milliseconds(datetime.now(UTC)) - timedelta(milliseconds=load.events)
     return [
         a_message_received(
             f"conv_{n % load.conversations:06}",
             event_id=f"evt_{n:08}",
-            time=_START + timedelta(milliseconds=n),
+            time=start + timedelta(milliseconds=n),
             contact_points=(f"whatsapp:portfolio/SI.{n % load.conversations:06}",),
             channel="messaging",
             text="My order has not arrived yet. Can you tell me where it is, please?",

@@ -58,6 +58,7 @@ def table(figures: Sequence[Figure]) -> str:
         verdict = "holds" if one.holds else "MISSED"
         spread = f"{min(one.rounds):g} … {max(one.rounds):g}"
         lines.append(
-            f"{one.name:34} {one.value:>10g} {sign} {one.target:<6g} {one.unit:5} {verdict:8} {spread}"
+            f"{one.name:34} {one.value:>10g} {sign} {one.target:<6g} {one.unit:5} "
+            f"{verdict:8} {spread}"
         )
     return "\n".join(lines)
