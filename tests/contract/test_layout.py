@@ -9,12 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "routing", "sla", "profile")
-SAME_IN_EVERY_SERVICE = ("README.md", "app.py", "settings.py", "handlers.py", "store.py", "metrics.py", "domain")  # fmt: skip
+MODULES = ("app.py", "settings.py", "handlers.py", "store.py", "metrics.py")
+SAME_IN_EVERY_SERVICE = ("README.md", *MODULES, "domain")
 README_LINES = 60
 MODULE_LINES = 300
-LONGER_FOR_A_REASON = {
-    "services/ingest/adapters/whatsapp.py": "one provider is one file: tables, signature, parts",
-}
+LONGER_FOR_A_REASON: dict[str, str] = {}
 """Modules over the limit (tests apart), each with the reason that makes it better in one piece."""
 
 _PLACE = re.compile(r"`([\w./-]+\.py):([\w.]+)`")
