@@ -29,7 +29,12 @@ def example_numbers() -> list[str]:
     return [phonenumbers.format_number(number, e164) for number in found if number is not None]
 
 
-NUMBERS = st.sampled_from(example_numbers()) | st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
+VARIANTS = st.from_regex(r"\+(549|521|55[1-9]{2}9)[0-9]{8,10}", fullmatch=True)
+NUMBERS = (
+    VARIANTS
+    | st.sampled_from(example_numbers())
+    | st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
+)
 ADDRESSES = st.emails() | st.builds(
     "{}@{}.example.com".format,
     st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8),
@@ -53,6 +58,25 @@ def test_bringing_a_contact_point_to_its_written_form_twice_changes_nothing(
     assert TRAVELS.validate_python(once) == once
 
 
+def test_the_written_form_of_every_region_s_numbers_is_stable() -> None:
+    for number in example_numbers():
+        once = contact_point("tel", number)
+        assert parse_contact_point(once) == once
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("+5491123456789", "+541123456789"),
+        ("+5215512345678", "+525512345678"),
+        ("+5511987654321", "+551187654321"),
+    ],
+    ids=["Argentina", "Mexico", "Brazil"],
+)
+def test_both_ways_to_write_a_mobile_number_are_one_contact_point(one: str, other: str) -> None:
+    assert contact_point("tel", one) == contact_point("tel", other)
+
+
 @given(st.sampled_from(example_numbers()), st.sampled_from([" ", "-", ".", " / "]))
 def test_how_a_telephone_number_is_grouped_does_not_matter(number: str, between: str) -> None:
     grouped = between.join(re.findall("..?.?", number))
@@ -65,11 +89,10 @@ def test_upper_and_lower_case_are_one_e_mail_address(name: str) -> None:
     assert contact_point("email", f"{name.upper()}@Example.COM") == f"email:{name}@example.com"
 
 
-@given(st.text(), st.text())
+@given(st.sampled_from(["tel", "email"]), st.text(st.characters(categories=["L", "P"])))
 def test_an_address_is_never_part_of_the_error(scheme: str, value: str) -> None:
-    marked = f"{value}private"
     with pytest.raises(InvalidContactPoint) as refused:
-        contact_point("tel", marked)
+        contact_point(scheme, f"{value} private")
     assert "private" not in str(refused.value)
 
 
