@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.adapters.registry import ADAPTERS
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "routing", "sla", "profile")
 MODULES = ("app.py", "settings.py", "handlers.py", "store.py", "metrics.py")
@@ -31,7 +33,7 @@ ALL = [*OURS, *modules("tests")]
 
 def pages() -> list[Path]:
     """Return every document that people write."""
-    folders = ("", "docs", "docs/adr", "docs/howto", "deploy/local")
+    folders = ("", "docs", "docs/adr", "docs/howto", "docs/channels", "deploy/local")
     return [path for folder in folders for path in sorted((ROOT / folder).glob("*.md"))]
 
 
@@ -73,6 +75,14 @@ def test_there_are_four_services() -> None:
 def test_a_service_is_described_on_one_page(service: str) -> None:
     lines = (ROOT / "services" / service / "README.md").read_text().splitlines()
     assert 0 < len(lines) <= README_LINES
+
+
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_every_provider_has_a_page_that_names_its_secrets_and_options(provider: str) -> None:
+    adapter = ADAPTERS[provider]
+    page = (ROOT / "docs/channels" / f"{provider}.md").read_text()
+    for name in adapter.secrets | adapter.options | adapter.optional:
+        assert f"`{name}`" in page
 
 
 def test_no_module_is_called_utils() -> None:
