@@ -129,6 +129,10 @@ class LocalRun:
             smtp_port=ports["THROUGHLINE_INGEST_SMTP_PORT"],
         )
 
+    def pid(self, service: str) -> int:
+        """Return the process id of a service."""
+        return self._services[service].pid
+
     def wait(self) -> None:
         """Wait until a service ends by itself, which is an error."""
         while True:

@@ -113,4 +113,4 @@ class _LibraryHandler(logging.Handler):
 
 def get_logger(service: str) -> Any:
     """Return a logger whose lines name the service."""
-    return structlog.get_logger().bind(service=service)
+    return structlog.get_logger(service=service)  # lazy: configuration may come later

@@ -1,6 +1,7 @@
 """`make bench`: every figure to build/bench/NAME.json, and one table of them at the end."""
 
 import argparse
+import gc
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -10,31 +11,34 @@ import uvloop
 from deploy.local.stack import Stack
 from shared.observability import configure_logging
 from shared.streams.admin import create_topics
-from tests.benchmarks import report, services, stream_layer
+from tests.benchmarks import latency, report, services, stream_layer
 from tests.benchmarks.engine import Place
 
 Benchmark = Callable[[Place, int], Awaitable[list[report.Figure]]]
-BENCHMARKS: dict[str, Benchmark] = {
+LOOPS: dict[str, Benchmark] = {
     "stream_layer": stream_layer.run,
     "profile": services.run_profile,
     "routing": services.run_routing,
     "sla": services.run_sla,
 }
+NAMES = (*LOOPS, "latency")
 
 
 def main() -> int:
-    """Run all benchmarks, or those named; status 1 if one could not be measured."""
+    """Run all benchmarks, or those named; print a table of the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (all)")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each (5)")
     options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
     configure_logging("bench", "error")
+    _collect_rarely()
     figures: list[report.Figure] = []
     with Stack() as stack:
-        for name in options.names or BENCHMARKS:
-            place = Place(stack.kafka_bootstrap, stack.mongodb_uri, f"b{uuid.uuid4().hex[:6]}-")
+        for name in options.names or NAMES:
             print(f"{name}:", flush=True)
-            found = uvloop.run(_one(BENCHMARKS[name], place, options.rounds))
+            found = uvloop.run(_measure(name, stack, options.rounds))
             for figure in found:
                 report.write(figure)
             figures += found
@@ -43,9 +47,19 @@ def main() -> int:
     return 0
 
 
-async def _one(benchmark: Benchmark, place: Place, rounds: int) -> list[report.Figure]:
+async def _measure(name: str, stack: Stack, rounds: int) -> list[report.Figure]:
+    if name == "latency":
+        return await latency.run(stack, rounds)
+    place = Place(stack.kafka_bootstrap, stack.mongodb_uri, f"b{uuid.uuid4().hex[:6]}-")
     await create_topics(place.kafka, place.prefix, replication=1)
-    return await benchmark(place, rounds)
+    return await LOOPS[name](place, rounds)
+
+
+def _collect_rarely() -> None:
+    """Collect garbage as the services do, for them and for the bare loops alike."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,28 @@ another reader of MongoDB (change streams).
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from deploy.local.stack import Stack
-from deploy.sample.send import whatsapp_request
+from deploy.sample.send import FOLDER as SAMPLE
 from deploy.up import SERVICES, LocalRun
+from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.domain.channels import ChannelsPolicy
+from services.ingest.parse import parse_payload
+from services.routing.domain.case import case_id_of
+from shared.ids import KeyedIds, derived_id
 from shared.mongo import Database
+from shared.policy import load_policy
 from tests.benchmarks.report import Figure, figure
 
 AGENTS = 20
@@ -74,16 +83,62 @@ def _resident_mb(pid: int) -> float:
     return kilobytes / 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A signed request, and the conversation it is going to open."""
+
+    conversation: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class _Messages:
+    """Makes WhatsApp messages, each of a new customer, signed as Meta signs."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secret = secrets["WHATSAPP_APP_SECRET"].encode()
+        self._ids = KeyedIds(secrets["THROUGHLINE_ID_KEY"])
+        self._payload = json.loads((SAMPLE / "whatsapp.json").read_text())
+        policy = load_policy(Path("deploy/policy/channels.yaml"), ChannelsPolicy).content
+        entry = policy.channel_account("whatsapp", "main")
+        assert entry is not None
+        self._account = ChannelAccount("whatsapp", "main", {}, entry.options)
+        self._made = 0
+
+    def make(self, number: int) -> list[_Message]:
+        """Return that many messages."""
+        return [self._one() for _ in range(number)]
+
+    def _one(self) -> _Message:
+        self._made += 1
+        number, now = f"{self._made:09}", datetime.now(UTC)
+        value = self._payload["entry"][0]["changes"][0]["value"]
+        customer = {"wa_id": f"386{number}", "user_id": f"SI.{number}"}
+        value["contacts"][0].update(customer)
+        value["messages"][0].update(
+            {"id": f"wamid.{number}", "from": customer["wa_id"]},
+            from_user_id=customer["user_id"],
+            timestamp=str(int(now.timestamp())),
+        )
+        body = json.dumps(self._payload).encode()
+        (event,) = parse_payload("whatsapp", self._account, body, now, self._ids)
+        signature = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "X-Hub-Signature-256": f"sha256={signature}",
+        }
+        return _Message(event.partitionkey, body, headers)
+
+
 class _Probe:
-    """Sends signed WhatsApp messages, and sees when each is on the timeline and offered."""
+    """Sends messages, and sees when each is on the timeline and offered."""
 
     def __init__(self, local: LocalRun, client: httpx.AsyncClient) -> None:
-        self._local, self._client = local, client
-        self._places = local.places()
+        self._client, self._places = client, local.places()
+        self._messages = _Messages(local.secrets)
         self._sent: dict[str, float] = {}
         self._on_timeline: dict[str, float] = {}
         self._offered: dict[str, float] = {}
-        self._next = 0
 
     @classmethod
     @asynccontextmanager
@@ -98,7 +153,7 @@ class _Probe:
                 asyncio.create_task(probe._watch_timeline(profile)),
                 asyncio.create_task(probe._watch_offers(routing)),
             ]
-            await asyncio.sleep(1.0)  # both streams are open
+            await asyncio.sleep(1.0)  # both streams are open by then
             try:
                 yield probe
             finally:
@@ -113,9 +168,8 @@ class _Probe:
                 self._on_timeline.setdefault(entry["conversation_id"], time.perf_counter())
 
     async def _watch_offers(self, database: Database) -> None:
-        async for offer in database.watch("assignments"):
-            conversation = offer["about"]["conversation_id"]
-            self._offered.setdefault(conversation, time.perf_counter())
+        async for item in database.watch("assignments"):
+            self._offered.setdefault(item["work_item_id"], time.perf_counter())
 
     async def declare_agents(self) -> None:
         """Declare agents with room for everything, so that each item is offered at once."""
@@ -130,60 +184,57 @@ class _Probe:
             url = f"{self._places.routing}/v1/agents/bench-{number}"
             (await self._client.put(url, json=agent)).raise_for_status()
 
-    async def _send(self) -> str:
-        """Send one message of a new customer; return its conversation's key once known."""
-        self._next += 1
-        customer = f"{self._next:09}"
-        body, headers = whatsapp_request(
-            self._local.secrets["WHATSAPP_APP_SECRET"], customer, int(time.time())
-        )
-        started = time.perf_counter()
+    async def _send(self, message: _Message) -> None:
+        self._sent[message.conversation] = time.perf_counter()
         url = f"{self._places.ingest}/hooks/whatsapp/main"
-        (await self._client.post(url, content=body, headers=headers)).raise_for_status()
-        self._sent[customer] = started
-        return customer
+        answer = await self._client.post(url, content=message.body, headers=message.headers)
+        answer.raise_for_status()
 
     async def find_rate(self) -> float:
         """Return how many messages a second come through when sent as fast as they are taken."""
-        before, started = len(self._on_timeline), time.perf_counter()
-        left = iter(range(_FIND_RATE_WITH))
+        left = iter(self._messages.make(_FIND_RATE_WITH))
+        started = time.perf_counter()
 
         async def sender() -> None:
-            for _ in left:
-                await self._send()
+            for message in left:
+                await self._send(message)
 
         await asyncio.gather(*(sender() for _ in range(_CONNECTIONS)))
-        await self._until(lambda: len(self._on_timeline) - before >= _FIND_RATE_WITH)
-        rate = _FIND_RATE_WITH / (time.perf_counter() - started)
-        await self._until(lambda: len(self._offered) >= len(self._on_timeline))
-        return rate
+        await self._until_all_are_seen()
+        return _FIND_RATE_WITH / (time.perf_counter() - started)
 
     async def measure(self, rate: float) -> tuple[float, float]:
         """Send at an even pace; return the p99 to the timeline and to an offer, in seconds."""
-        self._sent.clear()
-        self._on_timeline.clear()
-        self._offered.clear()
-        number = int(rate * _SECONDS)
+        for seen in (self._sent, self._on_timeline, self._offered):
+            seen.clear()
+        messages = self._messages.make(int(rate * _SECONDS))
         begin = time.perf_counter()
         tasks = []
-        for n in range(number):
-            await asyncio.sleep(max(0.0, begin + n / rate - time.perf_counter()))
-            tasks.append(asyncio.create_task(self._send()))
+        for number, message in enumerate(messages):
+            await asyncio.sleep(max(0.0, begin + number / rate - time.perf_counter()))
+            tasks.append(asyncio.create_task(self._send(message)))
         await asyncio.gather(*tasks)
-        await self._until(lambda: len(self._offered) >= number)
-        await self._until(lambda: len(self._on_timeline) >= number)
-        return self._p99(self._on_timeline), self._p99(self._offered)
+        await self._until_all_are_seen()
+        offered = {c: self._offered[_work_item(c)] for c in self._sent}
+        return self._p99(self._on_timeline), self._p99(offered)
 
-    def _p99(self, seen: dict[str, float]) -> float:
-        """Match by order of arrival: conversations are named by ingest, not by us."""
-        sent, arrived = sorted(self._sent.values()), sorted(seen.values())
-        waits = sorted(a - s for s, a in zip(sent, arrived, strict=True))
+    def _p99(self, seen: Mapping[str, float]) -> float:
+        waits = sorted(seen[conversation] - sent for conversation, sent in self._sent.items())
         return waits[int(len(waits) * _P99)]
 
-    async def _until(self, done: Any) -> None:
+    async def _until_all_are_seen(self) -> None:
         async with asyncio.timeout(_SETTLE):
-            while not done():  # noqa: ASYNC110 - what is awaited is another process
+            while not self._all_are_seen():  # noqa: ASYNC110 - other processes make it true
                 await asyncio.sleep(0.01)
 
+    def _all_are_seen(self) -> bool:
+        return (
+            len(self._offered) >= len(self._sent)
+            and self._on_timeline.keys() >= self._sent.keys()
+            and all(_work_item(conversation) in self._offered for conversation in self._sent)
+        )
 
-__all__ = ["json", "run"]
+
+def _work_item(conversation: str) -> str:
+    """Return the id of the work item that a conversation's first case gets."""
+    return derived_id("work", case_id_of(conversation, 0))
