@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -65,10 +66,14 @@ def up(*, smoke: bool, sample: bool) -> int:
 
 @dataclass
 class LocalRun:
-    """The four services as processes, on their usual ports or on free ones."""
+    """The four services as processes, on their usual ports or on free ones.
+
+    `prefix` keeps topics, groups and databases apart from others on the same servers.
+    """
 
     stack: Stack
-    secrets: dict[str, str] = field(default_factory=lambda: _fresh_secrets())
+    prefix: str = ""
+    secrets: dict[str, str] = field(default_factory=lambda: _fresh_secrets(), repr=False)
     _ports: dict[str, int] = field(default_factory=dict)
     _services: dict[str, ServerProcess] = field(default_factory=dict)
     _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="throughline-run-")))
@@ -88,20 +93,18 @@ class LocalRun:
     def start(self) -> None:
         """Make topics and policy, start the services, return when all are ready."""
         if self.stack.supports_admin:
-            asyncio.run(create_topics(self.stack.kafka_bootstrap, replication=1))
+            asyncio.run(create_topics(self.stack.kafka_bootstrap, self.prefix, replication=1))
         self._ports = {name: _port(usual) for name, usual in _PORTS.items()}
-        environment = self._environment()
-        os.environ.update(environment)  # what the services are started with
+        environment = {**os.environ, **self._environment()}
         _say(f"starting {', '.join(SERVICES)} (logs in {self._folder}) …")
         since = time.monotonic()
         for name in SERVICES:
             argv = [sys.executable, "-m", "deploy.cli", name]
-            self._services[name] = ServerProcess(name, argv, self._folder / f"{name}.log")
+            log = self._folder / f"{name}.log"
+            self._services[name] = ServerProcess(name, argv, log, environment)
         for name in SERVICES:
-            ready = f"http://127.0.0.1:{self._ports[f'THROUGHLINE_{name.upper()}_OPS_PORT']}"
             self._services[name].wait_until(
-                lambda url=f"{ready}/health/ready": _answers(url),  # type: ignore[misc]
-                _START_DEADLINE,
+                partial(_answers, f"{self.ops(name)}/health/ready"), _START_DEADLINE
             )
             _say(f"  {name} ready, {time.monotonic() - since:.1f} s")
 
@@ -112,10 +115,10 @@ class LocalRun:
         return {
             "THROUGHLINE_KAFKA": self.stack.kafka_bootstrap,
             "THROUGHLINE_MONGODB": self.stack.mongodb_uri,
+            "THROUGHLINE_PREFIX": self.prefix,
             "THROUGHLINE_POLICY": str(policy),
-            "THROUGHLINE_ID_KEY": self.secrets["THROUGHLINE_ID_KEY"],
             **{name: str(port) for name, port in self._ports.items()},
-            **{name: value for name, value in self.secrets.items() if name.isupper()},
+            **self.secrets,
         }
 
     def places(self) -> Places:
@@ -128,6 +131,14 @@ class LocalRun:
             smtp_host="127.0.0.1",
             smtp_port=ports["THROUGHLINE_INGEST_SMTP_PORT"],
         )
+
+    def ops(self, service: str) -> str:
+        """Return the address of a service's operations port."""
+        return f"http://127.0.0.1:{self._ports[f'THROUGHLINE_{service.upper()}_OPS_PORT']}"
+
+    def log(self, service: str) -> str:
+        """Return what a service has logged so far."""
+        return self._services[service].log.read_text()
 
     def pid(self, service: str) -> int:
         """Return the process id of a service."""

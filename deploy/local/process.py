@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -25,10 +25,16 @@ class ServerProcess:
     It is killed when this process ends, however this process ends (on Linux).
     """
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.log = log
-        self._popen = _forker.call(lambda: _popen(argv, log))
+        self._popen = _forker.call(lambda: _popen(argv, log, environment))
 
     @property
     def pid(self) -> int:
@@ -83,7 +89,9 @@ class ServerProcess:
         self._popen.send_signal(number)
 
 
-def _popen(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def _popen(
+    argv: Sequence[str], log: Path, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *argv],
@@ -91,6 +99,7 @@ def _popen(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=environment,
         )
 
 

@@ -63,7 +63,12 @@ async def _find(database: Database, session: Any, find: Find) -> list[dict[str, 
 
 
 async def write(
-    database: Database, session: Any, writes: Sequence[Write], loaded: State, *, careful: bool
+    database: Database,
+    session: Any,
+    writes: Sequence[Write],
+    loaded: State | None = None,
+    *,
+    careful: bool = True,
 ) -> None:
     """Write everything, one unordered bulk per collection.
 
@@ -76,7 +81,7 @@ async def write(
     for one in writes:
         by_collection[one.collection].append(one)
     for name, group in by_collection.items():
-        new, changed = _sort(group, loaded, careful=careful)
+        new, changed = _sort(group, loaded or State(), careful=careful)
         if careful:
             await _leave_out_present(database.raw[name], session, new)
         if new:

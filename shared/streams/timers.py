@@ -94,7 +94,7 @@ async def write(
     fired: Sequence[TimerDue],
     changes: Sequence[SetTimer | CancelTimer],
     *,
-    careful: bool,
+    careful: bool = True,
 ) -> None:
     """Remove fired and cancelled timers, and set the others; the last change of an id counts.
 
