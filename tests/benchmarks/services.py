@@ -1,13 +1,10 @@
 """Profile, routing and sla, against bare loops that write the same documents."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from bson import decode_all, encode
 
 from services.profile import store as profile_store
 from services.profile.handlers import Handlers as ProfileHandlers
@@ -23,12 +20,13 @@ from services.sla.handlers import Handlers as SlaHandlers
 from services.sla.metrics import METRICS as SLA_METRICS
 from shared.ids import KeyedIds
 from shared.mongo import Collection, Database
+from shared.observability import Metric
 from shared.policy import load_policy
-from shared.streams import Processor
+from shared.streams import STREAM_COLLECTIONS, Processor
+from tests.benchmarks.by_hand import ByHand, case_by_hand, clock_by_hand
 from tests.benchmarks.engine import Place, time_bare, time_processor
 from tests.benchmarks.loads import Load, messages, publish
 from tests.benchmarks.report import Figure, figure
-from tests.support.kafka import read_records
 
 PROFILE_LOAD = Load(events=20_000, conversations=2_000)
 NEW_LOAD = Load(events=10_000, conversations=10_000)  # every event opens a case, starts a clock
@@ -103,29 +101,16 @@ async def run_routing(place: Place, rounds: int) -> list[Figure]:
     policy = load_policy(_POLICY / "routing.yaml", RoutingPolicy)
     intake = Intake(policy.content, policy.version)
     processor = Processor("intake", ("contact-events",), intake.needs, intake.decide)
-    return await _against_transaction(
-        place,
-        rounds,
-        "routing",
-        processor,
-        routing_store.COLLECTIONS,
-        ROUTING_METRICS,
-        ("routing-events", "routing-commands"),
-    )
+    mine = (routing_store.COLLECTIONS, ROUTING_METRICS)
+    return await _against_transaction(place, rounds, "routing", processor, *mine, case_by_hand)
 
 
 async def run_sla(place: Place, rounds: int) -> list[Figure]:
     """Sla, every event a new clock with its timer, against a loop that writes the same."""
     charter = charter_of(load_policy(_POLICY / "charter.yaml", CharterFile))
-    return await _against_transaction(
-        place,
-        rounds,
-        "sla",
-        SlaHandlers(charter).processor(),
-        sla_store.COLLECTIONS,
-        SLA_METRICS,
-        ("sla-events",),
-    )
+    processor = SlaHandlers(charter).processor()
+    mine = (sla_store.COLLECTIONS, SLA_METRICS)
+    return await _against_transaction(place, rounds, "sla", processor, *mine, clock_by_hand)
 
 
 async def _against_transaction(
@@ -134,40 +119,16 @@ async def _against_transaction(
     name: str,
     processor: Processor,
     collections: Sequence[Collection],
-    metrics: Sequence[Any],
-    published: Sequence[str],
+    metrics: Sequence[Metric],
+    by_hand: ByHand,
 ) -> list[Figure]:
     await publish(place.kafka, place.prefix, messages(NEW_LOAD))
-    written: dict[str, list[dict[str, Any]]] = {}
-
-    async def keep(database: Database) -> None:
-        for collection in [*(c.name for c in collections), "timers"]:
-            written[collection] = await database.find(collection, {})
-
-    async def measure(number: int, keep: Callable[[Database], Any] | None = None) -> float:
-        return await time_processor(
-            place,
-            processor,
-            NEW_LOAD.events,
-            f"ours-{name}{number}",
-            collections,
-            metrics,
-            keep=keep,
-        )
-
-    await measure(-1, keep)
-    outbox = [
-        [topic, record.key, record.value]
-        for topic in published
-        for record in await read_records(place.kafka, f"{place.prefix}{topic}")
-    ]
-    ratios = []
+    events, ratios = NEW_LOAD.events, []
     for number in range(rounds):
-        bare = await _time_same_documents(
-            place, f"bare-{name}{number}", collections, written, outbox
-        )
-        ours = await measure(number)
-        ratios.append(_say(number, NEW_LOAD.events, bare, ours))
+        bare = await _time_by_hand(place, f"bare-{name}{number}", collections, by_hand)
+        group = f"ours-{name}{number}"
+        ours = await time_processor(place, processor, events, group, collections, metrics)
+        ratios.append(_say(number, events, bare, ours))
     return [
         figure(
             name,
@@ -176,52 +137,36 @@ async def _against_transaction(
             target=0.75,
             direction="min",
             against="aiokafka getmany + json.loads + the same documents, timers and outbox entries "
-            "in one transaction + one commit per batch",
+            "made by hand and written in one transaction + one commit per batch; it decides, "
+            "validates and publishes nothing",
         )
     ]
 
 
-async def _time_same_documents(
-    place: Place,
-    group: str,
-    collections: Sequence[Collection],
-    written: dict[str, list[dict[str, Any]]],
-    outbox: list[Any],
+async def _time_by_hand(
+    place: Place, group: str, collections: Sequence[Collection], by_hand: ByHand
 ) -> float:
     database = Database(place.mongodb, f"{place.prefix}{group}")
-    await database.ensure((*collections, Collection("timers"), Collection("outbox")))
-    sources = {name: iter(_fresh(documents)) for name, documents in written.items() if documents}
-    shares = {name: len(documents) / NEW_LOAD.events for name, documents in written.items()}
-    entries, entries_share = iter(outbox), len(outbox) / NEW_LOAD.events
-    batch = 0
+    await database.ensure((*STREAM_COLLECTIONS, *collections))
 
     async def step(records: Sequence[Any]) -> None:
-        nonlocal batch
-        batch += 1
+        documents: dict[str, list[Any]] = {}
+        entries: list[Any] = []
         for record in records:
-            json.loads(record.value)
+            by_hand(json.loads(record.value), documents, entries)
+        parcel = {"_id": f"{records[0].partition}@{records[0].offset}", "records": entries}
+        documents["outbox"] = [parcel]
         async with (
             await database.client.start_session() as session,
             session.start_transaction(),
         ):
-            for name, source in sources.items():
-                documents = list(islice(source, round(len(records) * shares[name])))
-                if documents:
-                    await database.raw[name].insert_many(documents, ordered=False, session=session)
-            parcel = {
-                "_id": f"{batch}",
-                "records": list(islice(entries, round(len(records) * entries_share))),
-            }
-            await database.raw["outbox"].insert_one(parcel, session=session)
+            for name, new in documents.items():
+                await database.raw[name].insert_many(new, ordered=False, session=session)
 
     seconds = await time_bare(place, "contact-events", NEW_LOAD.events, group, step)
     await database.client.drop_database(database.name)
     database.close()
     return seconds
-
-
-def _fresh(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [dict(decode_all(encode(document))[0]) for document in documents]
 
 
 def _say(number: int, events: int, bare: float, ours: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from deploy.generate import event_types, schema
@@ -76,7 +77,6 @@ def test_what_integrators_may_send_decodes_on_the_inbox_too(kind: type[Event]) -
 
 
 def test_every_example_validates_against_its_generated_schema() -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     for path in example_files():
         contract = json.loads(schema(CLASSES[wire_type_of(path)]))
         jsonschema.Draft202012Validator(contract).validate(json.loads(path.read_bytes()))
