@@ -103,12 +103,11 @@ class Ownership:
             claims = await self._claim(list(shards), generation)
             crash_point("claimed")
             await self._publish_leftovers(list(shards))
-            for timer in await self._insist(
-                timers.sweep, self._database, shards, self._scope.clock.now()
-            ):
-                self._heap.put(*timer)
+            due = await self._insist(timers.sweep, self._database, shards, self._scope.clock.now())
             await self._seek(consumer, {shards[claim.shard]: claim for claim in claims})
             self._hold(shards, claims)
+            for timer in due:  # not before: a tick drops what comes due for a shard not held yet
+                self._heap.put(*timer)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
