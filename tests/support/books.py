@@ -84,21 +84,30 @@ async def assert_every_effect_once(
     database = deployment.database("ledger")
     wanted = Counter({event.id: 1 for event in events})
 
-    async def complete() -> bool:
+    async def missing() -> dict[str, Any]:
         try:
             found = (await pages(database)).values()
-            fired = sum(len(page["fired"]) for page in found)
-            return (
-                sum(len(page["applied"]) for page in found) >= len(wanted)
-                and fired >= len(wanted)
-                and await database.count("outbox", {}) == 0
-            )
-        except PyMongoError:
-            return False
+            waiting = await database.find("outbox", {})
+        except PyMongoError as error:
+            return {"an answer": type(error).__name__}
+        return {
+            what: rest
+            for what, rest in {
+                "applied": wanted.keys() - {event for page in found for event in page["applied"]},
+                "fired": wanted.keys() - {event for page in found for event in page["fired"]},
+                "published": [parcel["_id"] for parcel in waiting],
+            }.items()
+            if rest
+        }
+
+    async def complete() -> bool:
+        return not await missing()
 
     try:
         await eventually(complete, f"all {len(wanted)} events are noted and published", seconds)
         found = (await pages(database)).values()
+    except AssertionError:
+        raise AssertionError(f"still missing: {await missing()}") from None
     finally:
         database.close()
     assert Counter({k: v for page in found for k, v in page["applied"].items()}) == wanted
