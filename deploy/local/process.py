@@ -39,9 +39,13 @@ class ServerProcess:
         """Whether the process is gone."""
         return self._popen.poll() is not None
 
+    def ask_to_stop(self) -> None:
+        """Ask the process to end, without waiting."""
+        self._signal(signal.SIGTERM)
+
     def stop(self, grace_seconds: float) -> None:
         """Ask the process to end, wait, and kill it if it is still there after the grace."""
-        self._signal(signal.SIGTERM)
+        self.ask_to_stop()
         try:
             self._popen.wait(grace_seconds)
         except subprocess.TimeoutExpired:

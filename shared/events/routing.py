@@ -129,7 +129,10 @@ class WorkItemData(Record):
 
 
 class WorkItemQueuedData(WorkItemData):
-    """A work item that waits; `reason` is `arrived`, `declined` or `expired` (age kept)."""
+    """A work item that waits, its age kept.
+
+    `reason` is `arrived`, `declined`, `expired` or `withdrawn`.
+    """
 
     arrived_at: AwareDatetime
     reason: Word = "arrived"
@@ -190,6 +193,13 @@ class OfferExpired(Event):
     data: OfferData
 
 
+class OfferWithdrawn(Event):
+    """The agent went away or has less capacity now; the work item waits again, age kept."""
+
+    type: Literal["throughline.offer.withdrawn.v1"] = "throughline.offer.withdrawn.v1"
+    data: OfferData
+
+
 class WorkItemCompletedData(WorkItemData):
     """Who completed it, and how long from acceptance to completion."""
 
@@ -219,5 +229,6 @@ ROUTING_EVENTS = (
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
+    OfferWithdrawn,
     WorkItemCompleted,
 )

@@ -4,13 +4,14 @@ Every write waits for a majority and its journal, every read outside a transacti
 a majority has: what was read or acknowledged survives a failover.
 """
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorGridFSBucket
+from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -23,7 +24,9 @@ Document = dict[str, Any]
 _SELECTION_TIMEOUT_MS = 15_000  # an election takes up to 12 s; then the caller gets an error
 _HEARTBEAT_MS = 1_000  # how soon a new primary is noticed when the stream of heartbeats breaks
 _POOL = 20  # one session for the stream layer, the rest for the HTTP side
-_COMMAND_TIMEOUT = 5.0  # seconds; a read by id takes milliseconds
+_BLOBS = "blobs"
+_PIECE = 4 * 1024 * 1024  # bytes; a document takes 16 MiB
+_COMMAND_TIMEOUT_MS = 5_000  # a read by id takes milliseconds
 _NO_MAJORITY_HELP = (
     "MongoDB's default write concern is not a majority.",
     "Use a replica set of data-bearing members, without an arbiter, or setDefaultRWConcern.",
@@ -99,11 +102,14 @@ class Database:
         if concern.get("defaultWriteConcern", {"w": "majority"}).get("w") != "majority":
             raise SettingsError(*_NO_MAJORITY_HELP)
 
+    # -- reads and small writes of the HTTP side: whatever goes wrong is `Unavailable` ------------
+
     async def find_one(self, collection: str, where: Mapping[str, Any]) -> Document | None:
         """Return one document that matches, or None."""
-        found: Document | None = await self.raw[collection].find_one(
-            dict(where), max_time_ms=int(_COMMAND_TIMEOUT * 1000)
-        )
+        with _translated():
+            found: Document | None = await self.raw[collection].find_one(
+                dict(where), max_time_ms=_COMMAND_TIMEOUT_MS
+            )
         return found
 
     async def find(
@@ -115,48 +121,59 @@ class Database:
     ) -> list[Document]:
         """Return the documents that match, in order; `limit` 0 means all."""
         cursor = self.raw[collection].find(
-            dict(where), max_time_ms=int(_COMMAND_TIMEOUT * 1000), limit=limit
+            dict(where), max_time_ms=_COMMAND_TIMEOUT_MS, limit=limit
         )
         if sort:
             cursor = cursor.sort(list(sort))
-        found: list[Document] = await cursor.to_list(None)
+        with _translated():
+            found: list[Document] = await cursor.to_list(None)
         return found
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         """Return how many documents match."""
-        number: int = await self.raw[collection].count_documents(
-            dict(where), maxTimeMS=int(_COMMAND_TIMEOUT * 1000)
-        )
+        with _translated():
+            number: int = await self.raw[collection].count_documents(
+                dict(where), maxTimeMS=_COMMAND_TIMEOUT_MS
+            )
         return number
 
     async def insert(self, collection: str, document: Document) -> bool:
         """Add a document; return False if one with its `_id` was there already."""
-        try:
-            await self.raw[collection].insert_one(document)
-        except DuplicateKeyError:
-            return False
+        with _translated():
+            try:
+                await self.raw[collection].insert_one(document)
+            except DuplicateKeyError:
+                return False
         return True
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
-        """Keep bytes of any size under an id; keeping them again changes nothing."""
-        bucket = AsyncIOMotorGridFSBucket(self.raw, "blobs")
-        if await self.raw["blobs.files"].find_one({"_id": blob_id}, {"_id": 1}):
-            return
-        try:
-            await bucket.upload_from_stream_with_id(blob_id, blob_id, data)
-        except PyMongoError as error:
-            if "E11000" not in str(error) and type(error).__name__ != "FileExists":
-                raise Unavailable(
-                    f"MongoDB did not keep a blob ({type(error).__name__}).", "Try again."
-                ) from None
+        """Keep bytes of any size under an id; keeping them again changes nothing.
+
+        Pieces first, the entry that names them last: a blob that can be found is whole, and one
+        that was broken off is simply written again (GridFS would refuse its own leftovers).
+        """
+        blobs = self.raw[_BLOBS]
+        pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+        with _translated():
+            if await blobs.find_one({"_id": blob_id}, {"_id": 1}):
+                return
+            for number, piece in enumerate(pieces):
+                piece_id = f"{blob_id}/{number}"
+                await blobs.replace_one({"_id": piece_id}, {"data": piece}, upsert=True)
+            entry = {"size": len(data), "pieces": len(pieces)}
+            await blobs.replace_one({"_id": blob_id}, entry, upsert=True)
 
     async def get_blob(self, blob_id: str) -> bytes | None:
         """Return the bytes kept under an id, or None."""
-        if not await self.raw["blobs.files"].find_one({"_id": blob_id}, {"_id": 1}):
-            return None
-        stream = await AsyncIOMotorGridFSBucket(self.raw, "blobs").open_download_stream(blob_id)
-        data: bytes = await stream.read()
-        return data
+        blobs = self.raw[_BLOBS]
+        with _translated():
+            entry = await blobs.find_one({"_id": blob_id})
+            if entry is None:
+                return None
+            ids = [f"{blob_id}/{number}" for number in range(entry["pieces"])]
+            found = await blobs.find({"_id": {"$in": ids}}).to_list(None)
+        by_id = {piece["_id"]: piece["data"] for piece in found}
+        return b"".join(by_id[piece_id] for piece_id in ids)
 
     async def watch(self, collection: str) -> AsyncIterator[Document]:
         """Yield each document as it is inserted, from now on (majority-committed, in order).
@@ -177,6 +194,16 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise Unavailable(
+            f"MongoDB does not answer ({type(error).__name__}).", "Try again."
+        ) from error
 
 
 logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines would hold documents

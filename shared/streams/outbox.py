@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bson import Binary
-
 from shared.mongo import Database
 from shared.streams.publisher import Outgoing
 
@@ -34,7 +32,7 @@ class Parcel:
             "_id": self.parcel_id,
             "shard": self.shard,
             "decided_at": self.decided_at,
-            "records": [[r.topic, Binary(r.key), Binary(r.value)] for r in self.records],
+            "records": [[r.topic, r.key, r.value] for r in self.records],
         }
 
 
@@ -61,10 +59,7 @@ async def leftovers(database: Database, shards: Iterable[str]) -> list[Parcel]:
         Parcel(
             document["_id"],
             document["shard"],
-            tuple(
-                Outgoing(topic, bytes(key), bytes(value))
-                for topic, key, value in document["records"]
-            ),
+            tuple(Outgoing(topic, key, value) for topic, key, value in document["records"]),
             document["decided_at"],
         )
         for document in found

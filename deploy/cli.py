@@ -1,0 +1,133 @@
+"""`throughline`: the operators' command. Errors are one sentence and a fix, never a traceback."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from shared.errors import ThroughlineError
+
+SERVICES = ("ingest", "routing", "sla", "profile")
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 failed, 2 wrong input."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except ThroughlineError as error:
+        print(f"throughline: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="throughline", description="Every channel, one timeline: the operators' command."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = _add(commands, "up", "run everything here with sample traffic, until Ctrl-C", _up)
+    up.add_argument("--smoke", action="store_true", help="check the sample's timeline, then stop")
+    up.add_argument("--no-sample", action="store_true", help="start without the sample traffic")
+    for name in SERVICES:
+        _add(commands, name, f"run the {name} service (settings: docs/settings.md)", _service)
+    _add_topics(commands)
+    _add_parse(commands)
+    _add_dead_letters(commands)
+    return parser
+
+
+def _add_topics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    topics = _group(commands, "topics", "see and make the topics of the catalogue")
+    _add(topics, "list", "show every topic, and whether Kafka has it", _topics("list_all"))
+    create = _add(topics, "create", "create the topics that are missing", _topics("create"))
+    create.add_argument(
+        "--replication", type=int, default=3, metavar="N", help="copies of each record (3)"
+    )
+
+
+def _add_parse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parse = _add(commands, "parse", "show the events a provider's payload on stdin becomes", _parse)
+    parse.add_argument("provider", metavar="PROVIDER", help="email, twilio, whatsapp")
+    parse.add_argument("--account", default="main", metavar="ID", help="channel account (main)")
+    parse.add_argument(
+        "--header", action="append", default=[], metavar="'K: V'", help="a header of the request"
+    )
+
+
+def _add_dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    letters = _group(commands, "dead-letters", "see what was given up on, and put it back")
+    _add(letters, "list", "list the dead letters, oldest first", _dead_letters("list_all"))
+    show = _add(letters, "show", "show one dead letter, its body as it came", _dead_letters("show"))
+    show.add_argument("id", metavar="ID")
+    replay = _add(letters, "replay", "put them back where they came from", _dead_letters("replay"))
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones")
+    which.add_argument("--all", action="store_true", help="every one of them")
+
+
+def _group(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help_line: str
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    parser = commands.add_parser(name, help=help_line, description=help_line)
+    return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    help_line: str,
+    run: Command,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_line, description=help_line)
+    parser.set_defaults(run=run)
+    return parser
+
+
+# Each command imports what it needs when it runs: `throughline --help` stays quick, and a
+# service process never loads the code of another.
+
+
+def _service(options: argparse.Namespace) -> int:
+    status: int = import_module(f"services.{options.command}.app").create_app().run()
+    return status
+
+
+def _up(options: argparse.Namespace) -> int:
+    from deploy.up import up
+
+    return up(smoke=options.smoke, sample=not options.no_sample)
+
+
+def _topics(action: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from deploy import topics
+
+        return int(asyncio.run(getattr(topics, action)(options)))
+
+    return run
+
+
+def _parse(options: argparse.Namespace) -> int:
+    from deploy.parse import parse
+
+    return parse(options.provider, options.account, options.header, sys.stdin.buffer.read())
+
+
+def _dead_letters(action: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from deploy import dead_letters
+
+        return int(asyncio.run(getattr(dead_letters, action)(options)))
+
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""`throughline up`: the whole system on this machine, with sample traffic, until Ctrl-C."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from deploy.local.ports import free_port
+from deploy.local.process import LocalServerError, ServerProcess
+from deploy.local.stack import Stack
+from deploy.sample.story import Places, tell
+from shared.errors import ThroughlineError
+from shared.streams.admin import create_topics
+
+SERVICES = ("ingest", "routing", "sla", "profile")
+_PORTS = {
+    "THROUGHLINE_INGEST_PORT": 8080,
+    "THROUGHLINE_ROUTING_PORT": 8081,
+    "THROUGHLINE_SLA_PORT": 8082,
+    "THROUGHLINE_PROFILE_PORT": 8083,
+    "THROUGHLINE_INGEST_OPS_PORT": 9080,
+    "THROUGHLINE_ROUTING_OPS_PORT": 9081,
+    "THROUGHLINE_SLA_OPS_PORT": 9082,
+    "THROUGHLINE_PROFILE_OPS_PORT": 9083,
+    "THROUGHLINE_INGEST_SMTP_PORT": 8025,
+}
+_START_DEADLINE = 60.0  # seconds; the four start together in about five on two cores
+_STOP_GRACE = 30.0  # seconds; a service drains for at most 20
+_POLICY = Path(__file__).parent / "policy"
+_SAMPLE = Path(__file__).parent / "sample"
+
+
+def up(*, smoke: bool, sample: bool) -> int:
+    """Start everything, tell the sample's story, wait; return the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    started = time.monotonic()
+    try:
+        with Stack(say=_say) as stack, LocalRun(stack) as run:
+            run.start()
+            if sample or smoke:
+                page = tell(run.places(), run.secrets, _say)
+                _say(f"the timeline is right, {time.monotonic() - started:.1f} s after the start")
+                _say(f"Ana's timeline: {page}")
+            if not smoke:
+                _say(f"customers: {run.places().profile}/customers — Ctrl-C stops everything")
+                run.wait()
+    except KeyboardInterrupt:
+        _say("everything has stopped")
+    except (LocalServerError, urllib.error.URLError) as error:
+        raise ThroughlineError(str(error), "The services' logs say more.") from None
+    return 0
+
+
+@dataclass
+class LocalRun:
+    """The four services as processes, on their usual ports or on free ones."""
+
+    stack: Stack
+    secrets: dict[str, str] = field(default_factory=lambda: _fresh_secrets())
+    _ports: dict[str, int] = field(default_factory=dict)
+    _services: dict[str, ServerProcess] = field(default_factory=dict)
+    _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="throughline-run-")))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for service in self._services.values():
+            service.ask_to_stop()
+        for service in self._services.values():
+            service.stop(_STOP_GRACE)
+        failed = kind is not None and kind is not KeyboardInterrupt
+        if not failed:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Make topics and policy, start the services, return when all are ready."""
+        if self.stack.supports_admin:
+            asyncio.run(create_topics(self.stack.kafka_bootstrap, replication=1))
+        self._ports = {name: _port(usual) for name, usual in _PORTS.items()}
+        environment = self._environment()
+        os.environ.update(environment)  # what the services are started with
+        _say(f"starting {', '.join(SERVICES)} (logs in {self._folder}) …")
+        since = time.monotonic()
+        for name in SERVICES:
+            argv = [sys.executable, "-m", "deploy.cli", name]
+            self._services[name] = ServerProcess(name, argv, self._folder / f"{name}.log")
+        for name in SERVICES:
+            ready = f"http://127.0.0.1:{self._ports[f'THROUGHLINE_{name.upper()}_OPS_PORT']}"
+            self._services[name].wait_until(
+                lambda url=f"{ready}/health/ready": _answers(url),  # type: ignore[misc]
+                _START_DEADLINE,
+            )
+            _say(f"  {name} ready, {time.monotonic() - since:.1f} s")
+
+    def _environment(self) -> dict[str, str]:
+        policy = self._folder / "policy"
+        shutil.copytree(_POLICY, policy)
+        shutil.copy(_SAMPLE / "charter.yaml", policy / "charter.yaml")
+        return {
+            "THROUGHLINE_KAFKA": self.stack.kafka_bootstrap,
+            "THROUGHLINE_MONGODB": self.stack.mongodb_uri,
+            "THROUGHLINE_POLICY": str(policy),
+            "THROUGHLINE_ID_KEY": self.secrets["THROUGHLINE_ID_KEY"],
+            **{name: str(port) for name, port in self._ports.items()},
+            **{name: value for name, value in self.secrets.items() if name.isupper()},
+        }
+
+    def places(self) -> Places:
+        """Return where the services answer."""
+        ports = self._ports
+        return Places(
+            ingest=f"http://127.0.0.1:{ports['THROUGHLINE_INGEST_PORT']}",
+            routing=f"http://127.0.0.1:{ports['THROUGHLINE_ROUTING_PORT']}",
+            profile=f"http://127.0.0.1:{ports['THROUGHLINE_PROFILE_PORT']}",
+            smtp_host="127.0.0.1",
+            smtp_port=ports["THROUGHLINE_INGEST_SMTP_PORT"],
+        )
+
+    def wait(self) -> None:
+        """Wait until a service ends by itself, which is an error."""
+        while True:
+            for service in self._services.values():
+                if service.has_ended():
+                    raise service.error("ended by itself")
+            time.sleep(0.5)
+
+
+def _fresh_secrets() -> dict[str, str]:
+    """Make this run's secrets; nothing of them is kept."""
+    key = f"demo.{secrets.token_urlsafe(32)}"
+    return {
+        "THROUGHLINE_ID_KEY": os.environ.get("THROUGHLINE_ID_KEY") or secrets.token_urlsafe(32),
+        "WHATSAPP_APP_SECRET": secrets.token_hex(16),
+        "WHATSAPP_VERIFY_TOKEN": secrets.token_hex(16),
+        "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
+        "DEMO_SHOP_KEY": key,
+        "DEMO_SHOP_KEY_SHA256": hashlib.sha256(key.encode()).hexdigest(),
+    }
+
+
+def _port(usual: int) -> int:
+    """Return the usual port if it is free, else another one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", usual))
+        except OSError:
+            return free_port()
+    return usual
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2.0):
+            return True
+    except OSError:
+        return False
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

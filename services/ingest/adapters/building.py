@@ -1,0 +1,97 @@
+"""Building contact events: what every adapter does alike."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
+from shared.clock import event_time
+from shared.contact_points import InvalidContactPoint
+from shared.events import Event
+from shared.ids import KeyedIds, provider_event_id
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def source_of(provider: str, account: str) -> str:
+    """Return the CloudEvents source of what came through one channel account."""
+    return f"/ingest/{provider}/{account}"
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds the events of one channel account; `vouched` says whether its times count."""
+
+    account: ChannelAccount
+    received_at: datetime
+    ids: KeyedIds
+    vouched: bool
+
+    def event(
+        self,
+        event_type: type[Event],
+        own_id: str,
+        /,
+        *,
+        thread: tuple[str, ...],
+        channel: str,
+        occurred_at: datetime | None,
+        **data: Any,
+    ) -> Event:
+        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation."""
+        provider, account = self.account.provider, self.account.name
+        conversation_id = self.ids.conversation_id(provider, account, *thread)
+        return event_type.model_validate(
+            {
+                "id": provider_event_id(provider, account, own_id),
+                "source": source_of(provider, account),
+                "type": event_type.wire_type,
+                "time": event_time(occurred_at, self.received_at, vouched=self.vouched),
+                "partitionkey": conversation_id,
+                "data": {
+                    "channel": channel,
+                    "provider": provider,
+                    "channel_account": account,
+                    "conversation_id": conversation_id,
+                    "occurred_at": occurred_at,
+                    "received_at": self.received_at,
+                    "provider_event_id": own_id,
+                    **data,
+                },
+            }
+        )
+
+
+def each(
+    parts: Iterable[T],
+    translate: Callable[[T], Iterable[Event]],
+    as_body: Callable[[T], bytes],
+) -> tuple[list[Event], list[BrokenPart]]:
+    """Translate every part; one that breaks becomes a `BrokenPart` and the others go on."""
+    events: list[Event] = []
+    broken: list[BrokenPart] = []
+    for part in parts:
+        try:
+            events.extend(translate(part))
+        except Broken as error:
+            broken.append(BrokenPart(as_body(part), error.error))
+        except InvalidContactPoint:
+            broken.append(BrokenPart(as_body(part), "invalid contact point"))
+        except ValidationError as error:
+            place = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            where = ".".join(str(step) for step in place["loc"])
+            broken.append(BrokenPart(as_body(part), f"{where}: {place['type']}"))
+    return events, broken
+
+
+def from_unix(written: str | None) -> datetime | None:
+    """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none."""
+    if written is None or not written.isascii() or not written.isdigit() or len(written) > 13:
+        return None
+    unit = "milliseconds" if len(written) > 11 else "seconds"
+    return _EPOCH + timedelta(**{unit: int(written)})

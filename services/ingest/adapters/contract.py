@@ -1,0 +1,158 @@
+"""What an adapter is: a pure translator from one provider's payload to contact events.
+
+An adapter is one file with its mapping tables at the top. It does no I/O and never asks for the
+time. It must be able to verify a request before it may parse one: `Adapter` cannot be built
+without `verify`, so nothing unverified can be registered.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from services.ingest.domain import limits
+from shared.errors import ThroughlineError
+from shared.events import Event
+from shared.ids import KeyedIds
+
+
+class SignatureRefused(ThroughlineError):
+    """A request is not authentic: `reason` is `missing`, `doubled`, `malformed` or `wrong`."""
+
+    def __init__(self, reason: Literal["missing", "doubled", "malformed", "wrong"]) -> None:
+        super().__init__(
+            "The request's signature was refused.",
+            "Sign the exact bytes with the secret of this channel account.",
+        )
+        self.reason = reason
+
+
+class Unparseable(ThroughlineError):
+    """An authentic body makes no sense as a whole: `error` says where, never what it held."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__("The body could not be understood.", "See the dead letter.")
+        self.error = error
+
+
+class Broken(ThroughlineError):
+    """One part of a batch makes no sense: the others go on."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__("A part could not be understood.", "See the dead letter.")
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request, byte for byte; header names are in lower case, in the order they came.
+
+    `query` is the part after `?`, as sent. A mail is one too: its envelope is in the headers
+    `envelope-from` and `envelope-to`.
+    """
+
+    body: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    query: str = ""
+
+    def all(self, name: str) -> tuple[bytes, ...]:
+        """Return every value of a header."""
+        return tuple(value for given, value in self.headers if given == name)
+
+    def signature(self, name: str) -> str:
+        """Return the one value of a signature header, or raise `SignatureRefused`."""
+        values = self.all(name)
+        if not values or values == (b"",):
+            raise SignatureRefused("missing")
+        if len(values) > 1:
+            raise SignatureRefused("doubled")
+        if len(values[0]) > limits.SIGNATURE_HEADER or not values[0].isascii():
+            raise SignatureRefused("malformed")
+        return values[0].decode("ascii")
+
+    def media_type(self) -> str:
+        """Return the media type in lower case, without parameters; empty if there is none."""
+        values = self.all("content-type")
+        return values[0].decode("latin-1").partition(";")[0].strip().lower() if values else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAccount:
+    """One channel account with its secrets resolved (they never show in a `repr`).
+
+    Each secret has one or more values: all are live, which is how they are rotated.
+    """
+
+    provider: str
+    name: str
+    secrets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPart:
+    """A part that could not be read.
+
+    `body` is a payload of its own that holds only this part, so that a better version of the
+    adapter can parse it later; `error` is the class of error, without any of the input.
+    """
+
+    body: bytes
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes the events refer to as `blob:<id>`; they are made durable before the events."""
+
+    id: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a payload turned into.
+
+    `ignored` names the parts that concern no customer (a template's approval, say).
+    """
+
+    events: tuple[Event, ...] = ()
+    broken: tuple[BrokenPart, ...] = ()
+    ignored: tuple[str, ...] = ()
+    blobs: tuple[Blob, ...] = ()
+
+
+class Adapter(ABC):
+    """One provider. `transport` says which door it stands at: an HTTP hook, or SMTP."""
+
+    provider: ClassVar[str]
+    transport: ClassVar[Literal["hook", "smtp"]] = "hook"
+    media_types: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    max_body: ClassVar[int] = limits.BODY
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    options: ClassVar[frozenset[str]] = frozenset()
+    optional: ClassVar[frozenset[str]] = frozenset()
+    secret_headers: ClassVar[frozenset[str]] = frozenset()
+    answer: ClassVar[tuple[str, bytes]] = ("application/json", b"{}")
+
+    @abstractmethod
+    def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
+        """Return if the request is authentic, judged by its raw bytes; else `SignatureRefused`."""
+
+    @abstractmethod
+    def parse(
+        self,
+        request: RawRequest,
+        account: ChannelAccount,
+        received_at: datetime,
+        ids: KeyedIds,
+    ) -> Parsed:
+        """Translate an authentic request; raise nothing but `Unparseable`."""
+
+    def challenge(self, query: str, account: ChannelAccount) -> bytes | None:
+        """Answer a provider's GET challenge; None if this provider has none.
+
+        Raises `SignatureRefused` for a challenge that is not the provider's.
+        """
+        return None

@@ -1,0 +1,140 @@
+"""`POST /v1/events`: where integrators send contact events and customer records.
+
+All of a request is taken or none of it: a refused batch can be put right and sent again whole,
+and the ids make sure that nothing counts twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from services.ingest.accounts import ApiKey
+from services.ingest.adapters.contract import RawRequest
+from services.ingest.domain import limits
+from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
+from services.ingest.domain.gate import Busy, Gate
+from services.ingest.domain.json_guard import Malformed
+from services.ingest.handlers import Intake
+from services.ingest.integrators import ItemError, Stamp, translate
+from services.ingest.keys import require_key
+from services.ingest.reading import read_body, read_headers
+from shared.events import Event
+from shared.http import ApiError
+
+_PROVIDER = "events-api"
+_RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {media_type: {"schema": {}} for media_type in MODES},
+    }
+}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "Kafka has acknowledged every event; `accepted` holds their ids."},
+    401: {"description": "No valid API key."},
+    422: {"description": "Refused as a whole; `items` says what is wrong with which event."},
+    429: {"description": "Too many requests at once; try again after Retry-After seconds."},
+    503: {"description": "Not known to be durable; send the same again."},
+}
+
+
+class EventsApi:
+    """The integrators' endpoints."""
+
+    def __init__(self, keys: Mapping[str, ApiKey], intake: Intake, gate: Gate) -> None:
+        self._keys, self._intake, self._gate = keys, intake, gate
+
+    def router(self) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter()
+        router.add_api_route(
+            "/v1/events",
+            self.take,
+            methods=["POST"],
+            status_code=202,
+            responses=_ACCEPTED,
+            openapi_extra=_BODY,
+            response_class=JSONResponse,
+        )
+        router.add_api_route(
+            "/v1/events:validate",
+            self.validate,
+            methods=["POST"],
+            responses={422: _ACCEPTED[422]},
+            openapi_extra=_BODY,
+            response_class=JSONResponse,
+        )
+        return router
+
+    async def take(self, request: Request) -> Response:
+        """Take CloudEvents (structured, binary or batch) and answer with their ids."""
+        key = require_key(request, self._keys, self._intake.clock.now())
+        with self._place(key.integrator):
+            events, errors = await self._read(request, key)
+            if errors:
+                self._count(key.integrator, "refused")
+                return _refusal(errors)
+            await self._intake.publish(_PROVIDER, events)
+        self._count(key.integrator, "accepted")
+        return JSONResponse({"accepted": [event.id for event in events]}, status_code=202)
+
+    async def validate(self, request: Request) -> Response:
+        """Say what `POST /v1/events` would answer, and take nothing."""
+        key = require_key(request, self._keys, self._intake.clock.now())
+        with self._place(key.integrator):
+            events, errors = await self._read(request, key)
+        return _refusal(errors) if errors else JSONResponse({"valid": len(events)})
+
+    @contextmanager
+    def _place(self, integrator: str) -> Iterator[None]:
+        try:
+            with self._gate.enter(integrator):
+                yield
+        except Busy:
+            self._count(integrator, "busy")
+            raise ApiError(
+                429, "too-many-requests", "Too many requests at once.", "Slow down.", _RETRY
+            ) from None
+
+    async def _read(
+        self, request: Request, key: ApiKeyPolicy
+    ) -> tuple[list[Event], list[ItemError]]:
+        headers = read_headers(request)
+        media_type = RawRequest(b"", headers).media_type()
+        if media_type not in MODES:
+            raise ApiError(
+                415,
+                "unsupported-media-type",
+                "The content type is none of CloudEvents.",
+                f"Send {', '.join(MODES)}.",
+            )
+        body = await read_body(request, limits.BODY)
+        try:
+            items = read_events(media_type, headers, body)
+        except (Malformed, NotCloudEvents) as error:
+            self._count(key.integrator, "refused")
+            raise ApiError(400, "malformed", error.problem, error.fix) from None
+        return translate(items, Stamp(key, self._intake.clock.now(), self._intake.ids))
+
+    def _count(self, who: str, outcome: str) -> None:
+        self._intake.meter.count(
+            "ingest_requests_total", provider=_PROVIDER, account=who, outcome=outcome
+        )
+
+
+def _refusal(errors: list[ItemError]) -> Response:
+    first = errors[0]
+    return JSONResponse(
+        {
+            "error": {"code": first.code, "message": first.message, "fix": first.fix},
+            "items": [
+                {"index": e.index, "code": e.code, "message": e.message, "fix": e.fix}
+                for e in errors
+            ],
+        },
+        status_code=422,
+    )

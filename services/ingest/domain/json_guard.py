@@ -1,0 +1,69 @@
+"""JSON from strangers: counted before it is parsed, so that no body can exhaust us."""
+
+import json
+import math
+import re
+from typing import Any
+
+from services.ingest.domain import limits
+from shared.errors import ThroughlineError
+
+# Possessive: the scan is linear whatever the input. A string without its end runs to the end.
+_TOKEN = re.compile(rb'"(?>[^"\\]++|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
+_INT64 = 2**63
+
+
+class Malformed(ThroughlineError):
+    """A body is not JSON that we are willing to read."""
+
+
+def parse_json(body: bytes) -> Any:
+    """Return what the JSON text holds; raise `Malformed` for anything else, never another error.
+
+    Numbers beyond 64 bits come back as strings (no store of ours could keep them); `NaN` and
+    `Infinity` are refused. Lone surrogates survive, so that one broken part stays one.
+    """
+    _count(body)
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError):
+        raise Malformed("The body is not valid JSON.", "Send JSON in UTF-8.") from None
+
+
+def _count(body: bytes) -> None:
+    depth = keys = values = 0
+    for found in _TOKEN.finditer(body):
+        token = found.group()[:1]
+        if token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        elif token == b":":
+            keys += 1
+        values += token in b"[{,"
+        if depth > limits.JSON_DEPTH or keys > limits.JSON_KEYS or values > limits.JSON_VALUES:
+            raise Malformed(
+                "The JSON is too deep or has too many keys.",
+                f"Stay within {limits.JSON_DEPTH} levels and {limits.JSON_KEYS} keys.",
+            )
+
+
+def _parse_int(digits: str) -> int | str:
+    if len(digits) > 20:
+        return digits
+    number = int(digits)
+    return number if -_INT64 <= number < _INT64 else digits
+
+
+def _parse_float(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
+
+
+def _refuse_constant(_name: str) -> Any:
+    raise ValueError

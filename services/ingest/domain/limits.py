@@ -1,0 +1,39 @@
+"""What we take in at most, each with the arithmetic that justifies it."""
+
+MIB = 1024 * 1024
+
+BODY = 1 * MIB  # a message with every field filled is below 100 KiB
+BODY_META = 4 * MIB  # Meta sends batches of up to 3 MB
+MAIL = 25 * MIB  # what large mail providers send at most
+HEADERS = 16 * 1024  # bytes; servers in front of us allow 8 to 16 KiB
+READ_SECONDS = 10.0  # Twilio gives up after 15 s in all, so 5 s are left for Kafka
+RETRY_AFTER_SECONDS = 5  # longer than a leader election in Kafka usually takes
+
+JSON_DEPTH = 64  # real payloads are below 12 deep
+JSON_KEYS = 10_000
+JSON_VALUES = 100_000  # a 4 MiB body of `1,1,1,…` would be two million objects of 32 bytes
+
+IN_FLIGHT = 64  # requests: with 4 MiB each, 256 MiB at worst
+IN_FLIGHT_PER_ACCOUNT = 32  # one busy or hostile channel account leaves half for the others
+BATCH = 500  # events per request of the events API: one Kafka batch
+FORM_FIELDS = 1_000  # Twilio sends at most about 60
+
+PART = 256 * 1024  # bytes of one message's JSON: its event stays below the topic's 1 MiB
+TEXT = 65_536  # characters, as the event model allows
+SHORT_TEXT = 1_000
+FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic's 1 MiB
+
+SIGNATURE_HEADER = 512  # characters; the longest signature we know has 88
+
+MAIL_CONNECTIONS = 10  # each holds the mail twice while it is read: 10 x 50 MiB = 500 MiB
+MAIL_IDLE_SECONDS = 60.0
+MAIL_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8 asks for at least 100
+MAIL_HEADER_LINE = 998  # RFC 5322 §2.1.1
+MAIL_HEADERS = 64 * 1024  # some of the standard library's header parsers are quadratic
+MAIL_PART_HEADER = 8 * 1024  # one header of a part, folded lines and all
+MAIL_VALUE = 2_000  # characters of one header that is parsed, for the same reason
+MAIL_LINES = 1_000_000  # 25 MiB of base64 are 345 000 lines
+MAIL_DEPTH = 20
+MAIL_PARTS = 200
+MAIL_HTML = 512 * 1024  # characters looked at to make text of HTML
+MAIL_THREAD = 100  # message ids read from References

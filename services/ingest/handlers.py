@@ -1,0 +1,81 @@
+"""Accepting: verify, translate, make durable, publish. All doors come through here."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.ingest.accounts import Door
+from services.ingest.adapters.contract import RawRequest
+from services.ingest.dead_letters import dead_letters
+from services.ingest.parse import read
+from services.ingest.publisher import EventPublisher, without_doubles
+from services.ingest.store import BlobStore, keep
+from shared.clock import Clock
+from shared.events import Event
+from shared.ids import KeyedIds
+
+_OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
+
+
+class Meter(Protocol):
+    """Counts and observes; `shared.observability.Metrics` is one."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add an observation to a histogram."""
+        ...
+
+
+class Intake:
+    """What every door does with what it is given.
+
+    Both methods return only when Kafka has acknowledged everything, and raise `Unavailable` when
+    that is not known: then the sender must try again, and gets the same ids.
+    """
+
+    def __init__(
+        self,
+        publisher: EventPublisher,
+        store: BlobStore,
+        clock: Clock,
+        ids: KeyedIds,
+        meter: Meter,
+    ) -> None:
+        self._publisher, self._store = publisher, store
+        self.clock, self.ids, self.meter = clock, ids, meter
+
+    async def accept(self, door: Door, request: RawRequest) -> None:
+        """Accept a request or mail; raise `SignatureRefused` if it is not authentic."""
+        received_at = self.clock.now()
+        door.adapter.verify(request, door.account, received_at)
+        arguments = (door.adapter, request, door.account, received_at, self.ids)
+        # in a thread, so that a large mail holds up nobody; a worker process would also bound CPU
+        small = len(request.body) < _OFF_LOOP and door.adapter.transport == "hook"
+        parsed = read(*arguments) if small else await asyncio.to_thread(read, *arguments)
+        lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
+        await keep(self._store, parsed.blobs)
+        await self.publish(door.adapter.provider, [*parsed.events, *lost])
+        account = door.account
+        if lost:
+            self.meter.count(
+                "ingest_dead_letters_total",
+                len(lost),
+                provider=account.provider,
+                account=account.name,
+            )
+        for part in parsed.ignored:
+            self.meter.count("ingest_ignored_parts_total", provider=account.provider, part=part)
+
+    async def publish(self, provider: str, events: Sequence[Event]) -> None:
+        """Publish events, each id once."""
+        started = self.clock.now()
+        unique = without_doubles(events)
+        await self._publisher.publish(unique)
+        seconds = (self.clock.now() - started).total_seconds()
+        self.meter.observe("ingest_accept_seconds", seconds, provider=provider)
+        self.meter.observe("ingest_batch_events", len(unique), provider=provider)
+        for event in unique:
+            self.meter.count("ingest_events_total", provider=provider, type=event.type)

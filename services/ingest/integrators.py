@@ -1,0 +1,213 @@
+"""From an integrator's CloudEvent to an event of ours: strict at the edge, stamped by us.
+
+Id, partition key, `received_at` and event time are ours to set. Contact points are brought to
+their one written form. Fields of `data` that this version does not know are refused, because a
+typing error that is silently dropped costs the integrator days; on our own topics they are
+ignored (additive within v1).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+
+from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.domain.json_fields import string_at
+from services.ingest.domain.text import clean
+from shared.clock import event_time, to_milliseconds
+from shared.contact_points import InvalidContactPoint, parse_contact_point
+from shared.events import Event
+from shared.events.contact import CONTACT_EVENTS
+from shared.events.customers import CustomerRecorded, CustomerRecordedData
+from shared.ids import KeyedIds, derived_id
+
+_TYPES: dict[str, type[Event]] = {
+    kind.wire_type: kind for kind in (*CONTACT_EVENTS, CustomerRecorded)
+}
+_OURS = "throughline."
+_TIME = TypeAdapter(AwareDatetime)
+_MOMENTS = ("occurred_at", "recorded_at")
+_POINTS = ("previous", "current")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """What is wrong with one event of a request; never holds any of its values."""
+
+    index: int
+    code: str
+    message: str
+    fix: str
+
+
+class _Refused(Exception):
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(code)
+        self.code, self.message, self.fix = code, message, fix
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who sends, when it arrived, and under which key ids of addresses are made."""
+
+    key: ApiKeyPolicy
+    received_at: datetime
+    ids: KeyedIds
+
+
+def translate(items: Sequence[dict[str, Any]], stamp: Stamp) -> tuple[list[Event], list[ItemError]]:
+    """Return the events in order, and an error for each item that is refused."""
+    events: list[Event] = []
+    errors: list[ItemError] = []
+    for index, item in enumerate(items):
+        try:
+            events.append(_event(item, stamp))
+        except _Refused as refused:
+            errors.append(ItemError(index, refused.code, refused.message, refused.fix))
+        except InvalidContactPoint as error:
+            errors.append(ItemError(index, "invalid-contact-point", error.problem, error.fix))
+        except ValidationError as error:
+            errors.append(ItemError(index, "invalid", _describe(error), "See /schemas in docs."))
+    return events, errors
+
+
+def _event(item: dict[str, Any], stamp: Stamp) -> Event:
+    kind = _kind(item)
+    own_id, source = _attribute(item, "id", 256), _attribute(item, "source", 512)
+    given = item.get("data")
+    if not isinstance(given, dict) or "data_base64" in item:
+        raise _Refused("invalid", "The event has no JSON object as data.", "Send data as JSON.")
+    data = {**given, "received_at": stamp.received_at}
+    _normalise(data)
+    claimed = _moment(data, item)
+    if kind is not CustomerRecorded:
+        _require_account(data, stamp.key)
+        data.setdefault("provider_event_id", own_id)
+        data["occurred_at"] = claimed
+        data["conversation_id"] = _conversation(data, stamp.ids)
+    checked = _strict(kind, data)
+    partition_key = (
+        checked.contact_points[0]
+        if isinstance(checked, CustomerRecordedData)
+        else data["conversation_id"]
+    )
+    return kind.model_validate(
+        {
+            "id": derived_id("evt", stamp.key.integrator, source, own_id),
+            "source": source,
+            "type": kind.wire_type,
+            "time": event_time(claimed, stamp.received_at, vouched=stamp.key.trusted_time),
+            "subject": string_at(item, "subject"),
+            "partitionkey": partition_key,
+            "data": checked,
+        }
+    )
+
+
+def _kind(item: dict[str, Any]) -> type[Event]:
+    if item.get("specversion") != "1.0":
+        raise _Refused("invalid", "The specversion is not 1.0.", 'Set specversion to "1.0".')
+    named = string_at(item, "type") or ""
+    kind = _TYPES.get(named)
+    if kind is not None:
+        media_type = (string_at(item, "datacontenttype") or "application/json").partition(";")[0]
+        if media_type.strip().lower() != "application/json":
+            raise _Refused("invalid", "The data is not JSON.", "Send data as application/json.")
+        return kind
+    if named.startswith(_OURS):
+        raise _Refused(
+            "unknown-type",
+            "This version of Throughline does not take this type of event.",
+            "Use a type of this version, or upgrade ingest first.",
+        )
+    raise _Refused(
+        "foreign-type",
+        "Only contact events and customer records are taken here.",
+        "Use a type throughline.<noun>.<verb>.v1.",
+    )
+
+
+def _attribute(item: dict[str, Any], name: str, limit: int) -> str:
+    found = item.get(name)
+    if not isinstance(found, str) or not found or len(found) > limit or clean(found) != found:
+        raise _Refused(
+            "invalid",
+            f"The attribute {name} is missing or too long.",
+            f"Give the event its {name}.",
+        )
+    return found
+
+
+def _normalise(data: dict[str, Any]) -> None:
+    """Bring every contact point to its one written form; leave wrong types to the model."""
+    points = data.get("contact_points")
+    if isinstance(points, list):
+        data["contact_points"] = list(
+            dict.fromkeys(parse_contact_point(p) if isinstance(p, str) else "" for p in points)
+        )
+    for name in _POINTS:
+        if isinstance(data.get(name), str):
+            data[name] = parse_contact_point(data[name])
+
+
+def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
+    """Return when the integrator says it happened: the data's own time, else the envelope's."""
+    for given in (*(data.get(name) for name in _MOMENTS), item.get("time")):
+        if given is None:
+            continue
+        try:
+            return to_milliseconds(_TIME.validate_python(given if isinstance(given, str) else ""))
+        except (ValidationError, OverflowError, ValueError):
+            raise _Refused(
+                "invalid-time",
+                "A time is not RFC 3339 with a zone.",
+                "Write it as 2026-11-03T09:15:00Z.",
+            ) from None
+    return None
+
+
+def _require_account(data: dict[str, Any], key: ApiKeyPolicy) -> None:
+    named = f"{string_at(data, 'provider')}/{string_at(data, 'channel_account')}"
+    if "*" not in key.channel_accounts and named not in key.channel_accounts:
+        raise _Refused(
+            "forbidden-channel-account",
+            "This key may not send events of this channel account.",
+            "List the channel account under the key in channels.yaml.",
+        )
+
+
+def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
+    """Return our id of the conversation; one that is ours already stays (whoever knows one of
+    our 128-bit ids has been told it).
+    """
+    given = string_at(data, "conversation_id")
+    if given is None:
+        raise _Refused(
+            "invalid", "data.conversation_id is missing.", "Name the thread it belongs to."
+        )
+    if given.startswith("conv_") and len(given) == 37:
+        return given
+    provider, account = string_at(data, "provider") or "", string_at(data, "channel_account") or ""
+    return ids.conversation_id(provider, account, given)
+
+
+def _strict(kind: type[Event], data: dict[str, Any]) -> BaseModel:
+    model = kind.model_fields["data"].annotation
+    assert isinstance(model, type) and issubclass(model, BaseModel)
+    return model.model_validate(data, extra="forbid")
+
+
+def _describe(error: ValidationError) -> str:
+    details = error.errors(include_input=False, include_url=False, include_context=False)
+    named = (f"{_place(detail['loc'])}: {detail['type']}" for detail in details[:5])
+    return f"The event is not valid ({'; '.join(named)})."
+
+
+def _place(steps: Iterable[Any]) -> str:
+    """Return where in the data; an unknown field's name is shown, it is what helps."""
+    return ".".join(str(step)[:64] for step in steps) or "data"
+
+
+__all__ = ["ItemError", "Stamp", "translate"]

@@ -1,0 +1,43 @@
+"""Reading a request's body: counted while it streams, with a deadline, whatever it announces."""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+from services.ingest.domain import limits
+from shared.http import ApiError
+
+
+def read_headers(request: Request) -> tuple[tuple[str, bytes], ...]:
+    """Return the headers as they came, names in lower case, or refuse too many of them."""
+    pairs = request.scope["headers"]
+    if sum(len(name) + len(value) for name, value in pairs) > limits.HEADERS:
+        raise ApiError(
+            431, "headers-too-large", "The headers are too large.", "Send less than 16 KiB."
+        )
+    return tuple((name.decode("latin-1").lower(), value) for name, value in pairs)
+
+
+async def read_body(request: Request, limit: int, seconds: float = limits.READ_SECONDS) -> bytes:
+    """Return the body, or refuse one that is larger than `limit` bytes or takes too long."""
+    chunks = bytearray()
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced[:12]) > limit:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                chunks += chunk
+                if len(chunks) > limit:
+                    raise _too_large()
+    except TimeoutError:
+        raise ApiError(
+            408, "too-slow", "The body did not arrive in time.", "Send it within 10 seconds."
+        ) from None
+    except ClientDisconnect:
+        raise ApiError(400, "incomplete", "The body broke off.", "Send it again.") from None
+    return bytes(chunks)
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, "too-large", "The body is too large.", "See the limits in the README.")

@@ -1,0 +1,24 @@
+"""What operators can set for ingest, as `THROUGHLINE_INGEST_…`."""
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings, settings_for
+
+
+class Settings(ServiceSettings):
+    """Ports and names of ingest's doors."""
+
+    model_config = settings_for("ingest")
+
+    port: int = Field(default=8080, ge=0, le=65535, description="port of hooks and events API")
+    ops_port: int = Field(
+        default=9080, ge=0, le=65535, description="port of /health/live, /health/ready, /metrics"
+    )
+    smtp_host: str = Field(
+        default="127.0.0.1",
+        description="address to take mail on; give it to your mail relay only, by network policy",
+    )
+    smtp_port: int = Field(default=8025, ge=0, le=65535, description="port to take mail on")
+    smtp_name: str = Field(
+        default="throughline.localhost", description="host name that SMTP greets with"
+    )

@@ -1,0 +1,150 @@
+"""SMTP: mail from our own relay. Nothing here authenticates anybody: the network policy must let
+only the relay in, which in turn checks SPF, DKIM and DMARC.
+
+250 is said only when the raw mail is in MongoDB and its event on Kafka; 451 makes the relay keep
+it and try again. Nothing the mail holds makes us bounce it: what we cannot read becomes a dead
+letter.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.ingest.accounts import Door, Doors
+from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.email import is_for
+from services.ingest.domain import limits
+from services.ingest.handlers import Intake
+from shared.errors import Unavailable
+
+_KEPT = "250 2.0.0 Kept"
+_LATER = "451 4.3.0 Not safe yet, try again"
+_NO_MAILBOX = "550 5.1.1 No such mailbox here"
+_TOO_MANY = "452 4.5.3 Too many recipients"
+_BUSY = b"421 4.3.2 Too many connections, try again\r\n"
+
+
+class MailHandler:
+    """What happens to the recipients and to the mail of a session."""
+
+    def __init__(self, doors: Doors, intake: Intake) -> None:
+        self._doors = [door for door in doors.values() if door.adapter.transport == "smtp"]
+        self._intake = intake
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd names it
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Take a recipient that is one of our mailboxes, with or without a plus-tag."""
+        if len(envelope.rcpt_tos) >= limits.MAIL_RECIPIENTS:
+            return _TOO_MANY
+        if not any(is_for(door.account, address) for door in self._doors):
+            return _NO_MAILBOX
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd names it
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Keep the mail once for each mailbox it is for; all of them or `451`."""
+        for door in self._doors:
+            recipients = [to for to in envelope.rcpt_tos if is_for(door.account, to)]
+            if not recipients:
+                continue
+            try:
+                await self._intake.accept(door, _request(envelope, recipients))
+            except Unavailable:
+                self._count(door, "unavailable")
+                return _LATER
+            self._count(door, "accepted")
+        return _KEPT
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Answer our own faults with "try again": a 5xx would bounce the mail."""
+        return _LATER
+
+    def _count(self, door: Door, outcome: str) -> None:
+        self._intake.meter.count(
+            "ingest_requests_total",
+            provider=door.account.provider,
+            account=door.account.name,
+            outcome=outcome,
+        )
+
+
+def _request(envelope: Envelope, recipients: Iterable[str]) -> RawRequest:
+    content = envelope.content if isinstance(envelope.content, bytes) else b""
+    sender = (envelope.mail_from or "").encode("utf-8", "surrogateescape")
+    to = tuple(
+        ("envelope-to", recipient.encode("utf-8", "surrogateescape")) for recipient in recipients
+    )
+    return RawRequest(content, (("envelope-from", sender), *to))
+
+
+class _MailServer(SMTP):
+    """One connection; a line of a body may be long, because a relay would bounce our refusal."""
+
+    line_length_limit = 64 * 1024
+
+    def __init__(self, open_connections: set[Any], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._open = open_connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if len(self._open) >= limits.MAIL_CONNECTIONS:
+            assert isinstance(transport, asyncio.WriteTransport)
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._open.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self._open:
+            self._open.discard(self)
+            super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        if self in self._open:  # a refused connection may still talk
+            super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return super().eof_received() if self in self._open else None
+
+
+@contextlib.asynccontextmanager
+async def mail_server(
+    handler: MailHandler, host: str, port: int, name: str
+) -> AsyncIterator[asyncio.Server]:
+    """Serve SMTP on the running loop while the block runs."""
+    loop = asyncio.get_running_loop()
+    connections: set[Any] = set()
+
+    def connect() -> SMTP:
+        return _MailServer(
+            connections,
+            handler,
+            data_size_limit=limits.MAIL,
+            enable_SMTPUTF8=True,
+            hostname=name,
+            ident="Throughline",
+            timeout=limits.MAIL_IDLE_SECONDS,
+            loop=loop,
+        )
+
+    server = await loop.create_server(connect, host, port)
+    async with server:
+        yield server
+
+
+async def serve_mail(handler: MailHandler, host: str, port: int, name: str) -> None:
+    """Serve SMTP until cancelled."""
+    async with mail_server(handler, host, port, name) as server:
+        await server.serve_forever()

@@ -1,0 +1,107 @@
+"""`/hooks/{provider}/{account}`: where providers send.
+
+Order: known door, method, headers, media type, a free place, body, signature, translation, Kafka.
+An authentic body always gets 200 once it is safe, understood or not; 503 with Retry-After means
+"try again", everything else is a 4xx with a constant sentence.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.ingest.accounts import Door, Doors
+from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.domain import limits
+from services.ingest.domain.gate import Busy, Gate
+from services.ingest.handlers import Intake
+from services.ingest.reading import read_body, read_headers
+from shared.errors import Unavailable
+from shared.http import ApiError
+
+_RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+
+
+class Webhooks:
+    """The hooks' endpoints."""
+
+    def __init__(self, doors: Doors, intake: Intake, gate: Gate) -> None:
+        self._doors = {key: door for key, door in doors.items() if door.adapter.transport == "hook"}
+        self._intake, self._gate = intake, gate
+
+    def routes(self) -> list[Route]:
+        """Return the raw routes: no framework looks at the body before its signature is checked."""
+        path = "/hooks/{provider}/{account}"
+        return [
+            Route(path, self._get, methods=["GET"]),
+            Route(path, self._post, methods=["POST"]),
+        ]
+
+    def _door(self, request: Request) -> Door:
+        names = request.path_params["provider"], request.path_params["account"]
+        door = self._doors.get(names)
+        if door is None:
+            raise ApiError(
+                404,
+                "unknown-channel-account",
+                "There is no such channel account here.",
+                "Use /hooks/<provider>/<account> as in channels.yaml.",
+            )
+        return door
+
+    async def _get(self, request: Request) -> Response:
+        door = self._door(request)
+        try:
+            answer = door.adapter.challenge(_query(request), door.account)
+        except SignatureRefused as error:
+            raise self._refused(door, error) from None
+        if answer is None:
+            raise ApiError(405, "method-not-allowed", "This provider only sends POST.", "Use POST.")
+        return Response(answer, media_type="text/plain")
+
+    async def _post(self, request: Request) -> Response:
+        door = self._door(request)
+        headers = read_headers(request)
+        media_type = RawRequest(b"", headers).media_type()
+        if media_type not in door.adapter.media_types:
+            raise ApiError(
+                415,
+                "unsupported-media-type",
+                "This provider does not send this content type.",
+                f"Send {' or '.join(sorted(door.adapter.media_types))}.",
+            )
+        try:
+            with self._gate.enter(f"{door.account.provider}/{door.account.name}"):
+                body = await read_body(request, door.adapter.max_body)
+                await self._intake.accept(door, RawRequest(body, headers, _query(request)))
+        except SignatureRefused as error:
+            raise self._refused(door, error) from None
+        except (Busy, Unavailable) as error:
+            self._count(door, "busy" if isinstance(error, Busy) else "unavailable")
+            raise ApiError(
+                503, "unavailable", "We cannot take this now.", "Send it again.", _RETRY
+            ) from None
+        self._count(door, "accepted")
+        media_type, answer = door.adapter.answer
+        return Response(answer, media_type=media_type)
+
+    def _refused(self, door: Door, error: SignatureRefused) -> ApiError:
+        self._count(door, "refused")
+        self._intake.meter.count(
+            "ingest_signatures_refused_total",
+            provider=door.account.provider,
+            account=door.account.name,
+            reason=error.reason,
+        )
+        return ApiError(401, "signature-refused", error.problem, error.fix)
+
+    def _count(self, door: Door, outcome: str) -> None:
+        self._intake.meter.count(
+            "ingest_requests_total",
+            provider=door.account.provider,
+            account=door.account.name,
+            outcome=outcome,
+        )
+
+
+def _query(request: Request) -> str:
+    return bytes(request.scope.get("query_string", b"")).decode("latin-1")

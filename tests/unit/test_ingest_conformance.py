@@ -1,0 +1,146 @@
+"""What every adapter must do, over every registered adapter and every fixture."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from services.ingest.adapters.contract import (
+    Adapter,
+    ChannelAccount,
+    Parsed,
+    RawRequest,
+    Unparseable,
+)
+from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.parse import UnknownProvider, parse_payload
+from shared.events import decode, encode
+from shared.events.topics import HOME
+from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, payload_names, request
+
+FIXTURES = [(provider, name) for provider in ADAPTERS for name in payload_names(provider)]
+
+
+def _parse_or_dead(provider: str, name: str) -> Parsed | None:
+    try:
+        return parse(provider, name)
+    except Unparseable:
+        return None
+
+
+def test_an_adapter_without_a_verifier_cannot_be_built() -> None:
+    class NoVerifier(Adapter):
+        provider = "careless"
+
+        def parse(self, *arguments: object) -> Parsed:
+            return Parsed()
+
+    with pytest.raises(TypeError, match="verify"):
+        NoVerifier()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_every_adapter_has_an_account_here_and_at_least_eight_fixtures(provider: str) -> None:
+    assert ACCOUNTS[provider].provider == ADAPTERS[provider].provider == provider
+    assert len(payload_names(provider)) >= 8
+
+
+@pytest.mark.parametrize(("provider", "name"), FIXTURES)
+def test_a_payload_sent_twice_gives_the_same_events(provider: str, name: str) -> None:
+    first, second = _parse_or_dead(provider, name), _parse_or_dead(provider, name)
+    assert first == second
+
+
+@pytest.mark.parametrize(("provider", "name"), FIXTURES)
+def test_every_event_survives_its_topic(provider: str, name: str) -> None:
+    for event in parse_payload(provider, ACCOUNTS[provider], payload(provider, name), NOW, IDS):
+        assert decode(HOME[event.type].name, encode(event)) == event
+
+
+@pytest.mark.parametrize(("provider", "name"), FIXTURES)
+def test_every_payload_gives_an_event_a_dead_letter_or_says_what_it_ignored(
+    provider: str, name: str
+) -> None:
+    events = parse_payload(provider, ACCOUNTS[provider], payload(provider, name), NOW, IDS)
+    parsed = _parse_or_dead(provider, name)
+    assert events or (parsed is not None and parsed.ignored)
+
+
+@pytest.mark.parametrize(("provider", "name"), FIXTURES)
+def test_every_contact_event_is_stamped_by_us(provider: str, name: str) -> None:
+    parsed = _parse_or_dead(provider, name)
+    for event in parsed.events if parsed else ():
+        assert event.data.received_at == NOW
+        assert event.time <= NOW
+        assert event.time.tzinfo is UTC
+        assert event.partitionkey == event.data.conversation_id
+        assert event.data.channel_account == ACCOUNTS[provider].name
+
+
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_another_account_gives_other_ids_and_conversations(provider: str) -> None:
+    name = {"whatsapp": "text", "twilio": "sms", "email": "plain"}[provider]
+    ours = ACCOUNTS[provider]
+    other = ChannelAccount(provider, "other", ours.secrets, ours.options)
+    body = request(provider, payload(provider, name))
+    (first,) = ADAPTERS[provider].parse(body, ours, NOW, IDS).events
+    (second,) = ADAPTERS[provider].parse(body, other, NOW, IDS).events
+    assert first.id != second.id
+    assert first.partitionkey != second.partitionkey
+
+
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_nothing_in_the_registry_shows_a_secret(provider: str) -> None:
+    for values in ACCOUNTS[provider].secrets.values():
+        for value in values:
+            assert value.decode() not in repr(ACCOUNTS[provider])
+
+
+def test_a_broken_part_is_a_payload_of_its_own() -> None:
+    parsed = parse("whatsapp", "batch-with-one-broken")
+    assert len(parsed.events) == 2
+    (part,) = parsed.broken
+    alone = RawRequest(part.body, (("content-type", b"application/json"),))
+    again = ADAPTERS["whatsapp"].parse(alone, ACCOUNTS["whatsapp"], NOW, IDS)
+    assert not again.events
+    assert [b.error for b in again.broken] == [part.error] == ["id: missing"]
+    assert b"no id, no sender" in part.body
+    assert json.loads(part.body)["entry"][0]["changes"][0]["value"]["metadata"]
+
+
+def test_times_from_the_future_count_when_they_arrive() -> None:
+    early = datetime(2020, 1, 1, tzinfo=UTC)
+    body = request("whatsapp", payload("whatsapp", "text"))
+    (event,) = ADAPTERS["whatsapp"].parse(body, ACCOUNTS["whatsapp"], early, IDS).events
+    assert event.time == early
+    assert event.data.occurred_at > early
+
+
+def test_a_batch_all_broken_is_put_aside_once_and_whole() -> None:
+    notification = json.loads(payload("whatsapp", "text"))
+    value = notification["entry"][0]["changes"][0]["value"]
+    value["messages"] = [{"type": "text"}] * 3_000
+    value["contacts"] *= 300
+    body = json.dumps(notification).encode()
+    (letter,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
+    assert letter.data.body == body
+    assert letter.data.error == "3000 parts, first id: missing"
+
+
+def test_numbers_no_store_could_keep_come_back_as_text() -> None:
+    body = payload("whatsapp", "location").replace(b"46.05", b"1e999").replace(b"14.5", b"9" * 30)
+    (event,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
+    assert event.data.raw["location"] == {"latitude": "1e999", "longitude": "9" * 30}
+    assert decode(HOME[event.type].name, encode(event)) == event
+
+
+@pytest.mark.parametrize("provider", ADAPTERS)
+def test_a_payload_can_be_translated_without_its_headers(provider: str) -> None:
+    name = {"whatsapp": "text", "twilio": "sms", "email": "plain"}[provider]
+    (event,) = parse_payload(provider, ACCOUNTS[provider], payload(provider, name), NOW, IDS)
+    assert event.type == "throughline.message.received.v1"
+
+
+def test_translating_for_an_unknown_provider_names_the_known_ones() -> None:
+    with pytest.raises(UnknownProvider, match="twilio, whatsapp"):
+        parse_payload("pigeon", ACCOUNTS["email"], b"", NOW, IDS)

@@ -1,0 +1,161 @@
+"""SMTP against the real server on a free port, with Kafka and MongoDB faked."""
+
+import asyncio
+import smtplib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from services.ingest.accounts import Door
+from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.domain import limits
+from services.ingest.smtp import MailHandler, mail_server
+from tests.support.builders_ingest import DOORS, Fakes, payload
+
+PLAIN = payload("email", "plain")
+SENDER = "ana.kovac@example.si"
+SUPPORT = "support@example.com"
+SALES = Door(
+    ADAPTERS["email"], ChannelAccount("email", "sales", {}, {"address": "sales@example.com"})
+)
+
+
+@asynccontextmanager
+async def relay(fakes: Fakes) -> AsyncIterator[int]:
+    """Serve SMTP; yields its port."""
+    doors = {**DOORS, ("email", "sales"): SALES}
+    handler = MailHandler(doors, fakes.intake())
+    async with mail_server(handler, "127.0.0.1", 0, "ingest.example.com") as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def deliver(port: int, to: list[str], mail: bytes, sender: str = SENDER) -> Any:
+    """Deliver as a relay does; returns the recipients that were refused."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        return client.sendmail(sender, to, mail)
+
+
+async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.to_thread(work, *arguments)
+
+
+async def test_a_mail_is_kept_whole_and_published_before_250() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT], PLAIN)
+    (event,) = fakes.publisher.events
+    assert event.data.contact_points == ("email:ana.kovac@example.si",)
+    assert fakes.blobs.kept[event.data.original.removeprefix("blob:")] == PLAIN
+
+
+async def test_a_mail_delivered_again_has_the_same_id() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        for _ in range(2):
+            await in_thread(deliver, port, [SUPPORT], PLAIN)
+    assert len({event.id for event in fakes.publisher.events}) == 1
+    assert len(fakes.blobs.kept) == 1
+
+
+async def test_a_plus_address_is_the_mailbox() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, ["Support+case7@Example.com"], PLAIN)
+    assert len(fakes.publisher.events) == 1
+
+
+async def test_one_mail_for_two_mailboxes_is_two_events() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT, "sales@example.com"], PLAIN)
+    assert {e.data.channel_account for e in fakes.publisher.events} == {"support", "sales"}
+    assert len({event.id for event in fakes.publisher.events}) == 2
+
+
+async def test_mail_for_anybody_else_is_550() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            await in_thread(deliver, port, ["nobody@example.com"], PLAIN)
+    assert refused.value.recipients["nobody@example.com"][0] == 550
+    assert fakes.publisher.events == []
+
+
+@pytest.mark.parametrize("broken", ["publisher", "blobs"])
+async def test_what_is_not_safe_is_to_be_sent_again(broken: str) -> None:
+    fakes = Fakes()
+    getattr(fakes, broken).down = True
+    async with relay(fakes) as port:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            await in_thread(deliver, port, [SUPPORT], PLAIN)
+    assert refused.value.smtp_code == 451
+    assert fakes.publisher.events == []
+
+
+async def test_a_fault_of_ours_does_not_bounce_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any) -> None:
+        raise KeyError("ours")
+
+    fakes = Fakes()
+    monkeypatch.setattr(fakes.publisher, "publish", fail)
+    async with relay(fakes) as port:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            await in_thread(deliver, port, [SUPPORT], PLAIN)
+    assert refused.value.smtp_code == 451
+
+
+async def test_a_mail_we_cannot_read_is_kept_as_a_dead_letter() -> None:
+    fakes = Fakes()
+    bomb = b"X: " + b"x" * 1_500 + b"\r\n\r\nbody\r\n"
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT], bomb)
+    (letter,) = fakes.publisher.events
+    assert letter.type == "throughline.dead-letter.recorded.v1"
+    assert letter.data.error == "headers: line too long"
+    assert letter.data.body == bomb
+
+
+async def test_a_mail_over_the_limit_is_552() -> None:
+    fakes = Fakes()
+    line = b"x" * 900 + b"\r\n"
+    large = b"Subject: large\r\n\r\n" + line * (limits.MAIL // len(line) + 1)
+    async with relay(fakes) as port:
+        with pytest.raises(smtplib.SMTPResponseException) as refused:
+            await in_thread(deliver, port, [SUPPORT], large)
+    assert refused.value.smtp_code == 552
+    assert fakes.publisher.events == []
+
+
+async def test_too_many_recipients_are_452() -> None:
+    def too_many(port: int) -> int:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            client.mail(SENDER)
+            answers = [client.rcpt(f"support+{n}@example.com")[0] for n in range(101)]
+            return answers[-1]
+
+    async with relay(Fakes()) as port:
+        assert await in_thread(too_many, port) == 452
+
+
+async def test_beyond_the_connections_there_are_a_relay_is_told_to_try_again() -> None:
+    def many(port: int) -> tuple[bytes, Any]:
+        held = [smtplib.SMTP("127.0.0.1", port, timeout=10) for _ in range(limits.MAIL_CONNECTIONS)]
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as one_more:
+                greeting = one_more.recv(100)
+        finally:
+            for client in held:
+                client.quit()
+        return greeting, None
+
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        greeting, _ = await in_thread(many, port)
+        assert greeting.startswith(b"421")
+        await in_thread(deliver, port, [SUPPORT], PLAIN)
+    assert len(fakes.publisher.events) == 1
