@@ -53,7 +53,7 @@ class Committer:
             self._note(unit, Decided(first.effects or Effects()), stored=False)
             return
         unit.sent = tuple(self._sent)
-        decided = await self._units.apply(unit, self._ownership.held, now, first)
+        decided = await self._units.apply(unit, now, first)
         crash_point(f"{unit.label}committed")
         del self._sent[: len(unit.sent)]
         self._note(unit, decided, stored=True)
@@ -64,14 +64,14 @@ class Committer:
     def _note(self, unit: Unit, decided: Decided, *, stored: bool) -> None:
         """Remember what a unit did, once it is certain."""
         for shard, offset in unit.offsets.items():
-            held = self._ownership.held[shard]
+            held = unit.held[shard]
             self._scope.count("records_handled_total", held.topic, offset - held.applied)
             held.applied = offset
             if stored:
                 held.stored = offset
             self._uncommitted[self._ownership.partition(held)] = offset + 1
         for shard in unit.ticks - unit.offsets.keys():
-            self._ownership.held[shard].ticks += 1
+            unit.held[shard].ticks += 1
         self._expect(decided.effects)
         self._measure(unit, decided)
 
@@ -122,11 +122,10 @@ class Committer:
 
     async def settle(self) -> None:
         """Store positions that ran ahead, and forget parcels that Kafka has."""
-        held = self._ownership.held
+        held = dict(self._ownership.held)
         ahead = {one.shard: one.applied for one in held.values() if one.applied > one.stored}
         if ahead:
-            unit = Unit(offsets=ahead)
-            await self._units.apply(unit, held, self._scope.clock.now())
+            await self._units.apply(Unit(held, offsets=ahead), self._scope.clock.now())
             for shard, offset in ahead.items():
                 held[shard].stored = offset
         if self._sent:

@@ -148,7 +148,7 @@ class Worker:
     def _lose(self) -> None:
         self.scope.metrics.count("fenced_writes_total", processor=self.scope.name)
         self.scope.log.warning(
-            "fenced: another process owns a partition now", processor=self.scope.name
+            "fenced: a partition is not as this process left it", processor=self.scope.name
         )
         self._committer.forget()
         self.ownership.lost(self._consumer)

@@ -76,8 +76,8 @@ async def test_commands_that_fail_under_load_lose_and_double_nothing(
 ) -> None:
     async def fail_one_after_another() -> None:
         for fault in FAULTS:
-            struck = await asyncio.to_thread(_fail, mongod, fault, 3)
-            await eventually(lambda n=struck: _has_struck(mongod, n + 3), f"{fault} struck thrice")
+            struck = await asyncio.to_thread(_fail, mongod, fault, 2)
+            await eventually(lambda n=struck: _has_struck(mongod, n + 2), f"{fault} struck twice")
 
     await _break_under_load(deployment, fail_one_after_another)
 
