@@ -68,6 +68,8 @@ class Ownership:
     def assigned(self, partitions: Iterable[TopicPartition], consumer: Any) -> None:
         """Start taking over what Kafka assigned; never waits."""
         self._scope.metrics.count("rebalances_total", processor=self._scope.name)
+        if self._task is not None:
+            self._task.cancel()  # two at once would claim from each other
         self._settled.clear()
         wanted = list(partitions)
         generation = consumer._coordinator.generation  # private; the group's own number for this
@@ -109,10 +111,10 @@ class Ownership:
             for timer in due:  # not before: a tick drops what comes due for a shard not held yet
                 self._heap.put(*timer)
         except asyncio.CancelledError:
-            raise
+            raise  # whoever cancelled says what is settled
         except BaseException as error:
             self.failure = error
-        finally:
+        if self._task is asyncio.current_task():
             self._settled.set()
 
     def _hold(self, shards: dict[str, TopicPartition], claims: Iterable[positions.Claim]) -> None:
@@ -186,9 +188,5 @@ class Ownership:
             try:
                 return await call(*arguments, **named)
             except (PyMongoError, KafkaError, Unavailable, TimeoutError) as error:
-                self._scope.log.warning(
-                    "taking over partitions waits",
-                    processor=self._scope.name,
-                    error=type(error).__name__,
-                )
+                self._scope.complain("taking over partitions waits", error)
                 await asyncio.sleep(_PAUSE)

@@ -102,6 +102,8 @@ class Worker:
             await self._ticks.pause()
             self.scope.health.tick(f"{self.scope.name} timers")
             try:
+                if self.ownership.failure is not None:
+                    raise self.ownership.failure  # without records nobody else would notice
                 await self._tick()
             except asyncio.CancelledError:
                 raise
