@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
 from pymongo.errors import PyMongoError
 
@@ -188,7 +189,7 @@ class _Attempt:
         await positions.advance(database, session, list(self._moves()), self.token)
         crash_point(f"{unit.label}position-advanced")
         fired = (
-            await timers.load_due(database, session, unit.timer_ids, self._now)
+            await timers.load_due(database, session, unit.timer_ids, unit.ticks, self._now)
             if unit.timer_ids
             else []
         )
@@ -196,8 +197,7 @@ class _Attempt:
         if effects is None:
             incoming: list[Incoming] = [*unit.received, *fired]
             effects = await self._units.decide(session, incoming, self._now, self._first.finds)
-        await state.write(database, session, effects.writes)
-        await timers.write(database, session, fired, effects.timers)
+        await self._write(session, effects, fired)
         crash_point(f"{unit.label}state-written")
         parcels = self._wrap([*unit.dead, *effects.publishes])
         await self._exchange(session, parcels)
@@ -205,6 +205,14 @@ class _Attempt:
         self.decided = Decided(effects, parcels, fired)
         crash_point(f"{unit.label}before-commit")
         return self.decided
+
+    async def _write(self, session: Any, effects: Effects, fired: Sequence[TimerDue]) -> None:
+        database = self._units._database
+        try:
+            await state.write(database, session, effects.writes)
+            await timers.write(database, session, fired, effects.timers)
+        except (BSONError, OverflowError, UnicodeEncodeError) as error:
+            raise DecisionFailed(_describe(error)) from error  # no document can hold it, ever
 
     def _moves(self) -> Iterable[positions.Move]:
         for shard in {*self._unit.offsets, *self._unit.ticks}:
