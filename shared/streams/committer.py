@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from shared.errors import Unavailable
 from shared.mongo import Database
@@ -118,7 +118,6 @@ class Committer:
         self._scope.metrics.count("publish_failures_total")
         self._scope.metrics.set("outbox_oldest_pending_seconds", age, processor=self._scope.name)
         self._scope.complain("decided events wait for Kafka", error, error.problem)
-        self._scope.alive()
 
     async def settle(self) -> None:
         """Store positions that ran ahead, and forget parcels that Kafka has."""
@@ -143,8 +142,10 @@ class Committer:
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT):
                 await consumer.commit(offsets)
-        except (KafkaError, TimeoutError, IllegalStateError):
+        except (KafkaError, TimeoutError, IllegalStateError) as error:
             self._scope.metrics.count("commit_failures_total", processor=self._scope.name)
+            if not isinstance(error, (CommitFailedError, IllegalStateError)):  # not ours any more
+                self._uncommitted = offsets | self._uncommitted
         crash_point("offsets-committed")
 
     def forget(self) -> None:
