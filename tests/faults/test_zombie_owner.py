@@ -16,7 +16,7 @@ EVENTS = 24
 
 @pytest.mark.parametrize(
     "label",
-    ["batch-received", "state-written", "before-commit", "tick-received", "tick-before-commit"],
+    ["batch-received", "before-commit", "tick-before-commit"],
 )
 async def test_an_owner_that_wakes_up_late_is_fenced_and_both_go_on(
     deployment: Deployment, label: str

@@ -1,11 +1,13 @@
 """Auditing the ledger: load while something breaks, and afterwards every effect exactly once."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from pymongo.errors import PyMongoError
 
 from shared.events import Event, encode
@@ -52,8 +54,9 @@ class Load:
             while not self._stop.is_set():
                 (event,) = messages(1, first=len(self.events))
                 topic = f"{self._deployment.prefix}{HOME[event.type].name}"
-                await producer.send(topic, encode(event), key=event.partitionkey.encode())
-                self.events.append(event)
+                with contextlib.suppress(KafkaTimeoutError):  # its buffer is full: try again
+                    await producer.send(topic, encode(event), key=event.partitionkey.encode())
+                    self.events.append(event)
                 await asyncio.sleep(self._pause)
             await producer.flush()
         finally:
