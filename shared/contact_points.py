@@ -54,18 +54,20 @@ def parse_contact_point(written: str) -> str:
 
 @lru_cache(_CACHE)
 def _telephone(value: str) -> str:
+    e164 = phonenumbers.PhoneNumberFormat.E164
     try:
-        number = phonenumbers.parse(value if value.startswith("+") else f"+{value}", None)
+        given = phonenumbers.parse(value if value.startswith("+") else f"+{value}", None)
+        # folded before it is judged: Mexico's old form, which WhatsApp still writes, is too long
+        folded = _fold_mobile_variant(phonenumbers.format_number(given, e164))
+        possible = phonenumbers.is_possible_number(phonenumbers.parse(folded, None))
     except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
+        possible = False
+    if not possible:
         raise InvalidContactPoint(
             "A telephone number is not a possible international number.",
             "Give it with its country code, as in +386 40 123 456.",
         )
-    return _fold_mobile_variant(
-        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    )
+    return folded
 
 
 def _fold_mobile_variant(e164: str) -> str:

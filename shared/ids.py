@@ -8,11 +8,11 @@ an id whether a given address was here, and an id does not outlive the erasure o
 import hashlib
 
 _ID_BYTES = 16  # 128 bits: a collision among 10^12 ids has a chance of about 10^-15
-_SEPARATOR = b"\x1f"  # cannot occur in the parts' own syntax, so ("a", "bc") != ("ab", "c")
+_SEPARATOR = "\x1f"  # cannot occur in the parts' own syntax, so ("a", "bc") != ("ab", "c")
 
 
 def _digest(kind: str, parts: tuple[str, ...], key: bytes = b"") -> str:
-    joined = _SEPARATOR.join(part.encode("utf-8", "surrogatepass") for part in (kind, *parts))
+    joined = _SEPARATOR.join((kind, *parts)).encode("utf-8", "surrogatepass")
     return f"{kind}_{hashlib.blake2b(joined, digest_size=_ID_BYTES, key=key).hexdigest()}"
 
 

@@ -53,7 +53,7 @@ class Intake:
     def _open(self, effects: Effects, case: Case, event: Approach, because: Received) -> None:
         data = event.data
         found = self._classifier.classify(_inquiry(event))
-        about = About(
+        about = About.trusted(
             conversation_id=data.conversation_id,
             channel=data.channel,
             contact_points=data.contact_points,
@@ -62,7 +62,7 @@ class Intake:
         )
         opened = CaseOpened.following(
             event.id,
-            CaseOpenedData(
+            CaseOpenedData.trusted(
                 about=about,
                 queue=found.queue,
                 required_skills=found.required_skills,
@@ -87,7 +87,7 @@ class Intake:
     ) -> WorkItemSubmitted:
         return WorkItemSubmitted.following(
             event.id,
-            WorkItemSubmittedData(
+            WorkItemSubmittedData.trusted(
                 work_item_id=derived_id("work", case_id),
                 about=about,
                 pool=found.pool,

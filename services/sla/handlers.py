@@ -113,7 +113,8 @@ def _set_timer(
         effects.cancel_timer(after.clock_id)
     if wanted is not None and (woken or wanted != next_look(before)):
         kind, at = wanted
-        effects.set_timer(after.clock_id, kind, at, {}, because)
+        new = next_look(before) is None and not woken
+        effects.set_timer(after.clock_id, kind, at, {}, because, new=new)
 
 
 def _count(effects: Effects, announcement: Announcement) -> None:

@@ -24,15 +24,15 @@ def event_of(announcement: Announcement) -> Event:
     clock = announcement.clock
     common = _common(clock)
     if announcement.kind == "started":
-        return _event(ClockStarted, announcement, ClockData(**common), clock.started_at)
+        return _event(ClockStarted, announcement, ClockData.trusted(**common), clock.started_at)
     if announcement.kind == "breached":
-        data = ClockData(**common)
+        data = ClockData.trusted(**common)
         return _event(ClockBreached, announcement, data, clock.started_at, clock.due_at)
     if announcement.kind == "warned":
         share, late = announcement.elapsed_share, announcement.late
-        warned = ClockWarnedData(**common, elapsed_share=share, late=late)
+        warned = ClockWarnedData.trusted(**common, elapsed_share=share, late=late)
         return _event(ClockWarned, announcement, warned, share)
-    met = ClockMetData(
+    met = ClockMetData.trusted(
         **common, stopped_at=clock.stopped_at, corrects_breach=announcement.corrects_breach
     )
     return _event(ClockMet, announcement, met, clock.started_at, clock.stopped_at)
@@ -53,7 +53,7 @@ def _event(
 
 def _common(clock: Clock) -> dict[str, Any]:
     return {
-        "about": About(
+        "about": About.trusted(
             conversation_id=clock.conversation_id,
             channel=clock.channel,
             contact_points=clock.contact_points,

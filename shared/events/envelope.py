@@ -28,10 +28,30 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    _plain_defaults: ClassVar[dict[str, Any]] = {}
 
-def _construct(model: Any, **fields: Any) -> Any:
-    """Build a model without validating it again (its defaults are its own, so `type` is)."""
-    return model.model_construct(**fields)
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._plain_defaults = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in cls.model_fields.items()
+            if not field.is_required()
+        }
+
+    @classmethod
+    def trusted(cls, **fields: Any) -> Self:
+        """Build one from values that are valid already, such as another event's.
+
+        Ten times as fast as validating again; for what we decide ourselves on the hot path, never
+        for what comes from outside. Defaults are shared, so they must be immutable in use.
+        """
+        built = cls.__new__(cls)
+        object.__setattr__(built, "__dict__", {**cls._plain_defaults, **fields})
+        object.__setattr__(built, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(built, "__pydantic_extra__", None)
+        object.__setattr__(built, "__pydantic_private__", None)
+        return built
 
 
 class Event(Record):
@@ -76,8 +96,7 @@ class Event(Record):
         The id is made from the cause, this type and `about` (tells apart several events of one
         type with one cause), so deciding twice gives the same event.
         """
-        event: Self = _construct(  # data is validated; so is what the envelope is made from
-            cls,
+        return cls.trusted(
             id=derived_id("evt", cause, cls.wire_type, about),
             source=source,
             time=time,
@@ -86,7 +105,6 @@ class Event(Record):
             causationid=cause,
             data=data,
         )
-        return event
 
 
 class OpaqueEvent(Event):

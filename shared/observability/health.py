@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from shared.errors import Unavailable
 
-STALLED_AFTER = 40.0  # seconds: two polls and the 30 s a transaction may take, with room
+STALLED_AFTER = 120.0  # seconds: a batch and a tick may each use up their 30 s for MongoDB
 LOOP_LAG_LIMIT = 5.0  # seconds: no single step of ours may block that long
 _PING_EVERY = 1.0
 

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -16,6 +18,8 @@ from shared.streams.limits import DeadLetterLimit
 from shared.streams.ownership import Ownership
 from shared.streams.scope import Scope
 from shared.streams.unit import DecisionFailed, Held, Unit
+
+_PARTITION = attrgetter("topic", "partition")
 
 
 @dataclass(slots=True)
@@ -36,18 +40,18 @@ class Batches:
 
     def slices(self, records: Sequence[Any]) -> list[Slice]:
         """Split a batch by shard and leave out what was applied before."""
-        by_partition: dict[TopicPartition, list[Any]] = {}
-        for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            by_partition.setdefault(place, []).append(record)
         slices = []
-        for partition, group in by_partition.items():
-            held = self._ownership.held.get(self._ownership.shard(partition))
+        for (topic, number), run in groupby(records, _PARTITION):
+            shard = self._ownership.shard(TopicPartition(topic, number))
+            held = self._ownership.held.get(shard)
             if held is None:
                 continue  # revoked since it was fetched: its new owner reads it again
-            if skipped := sum(record.offset <= held.applied for record in group):
+            group = list(run)  # one run per partition: that is how FastStream merges them
+            fresh = group
+            if group[0].offset <= held.applied:
+                fresh = [record for record in group if record.offset > held.applied]
+                skipped = len(group) - len(fresh)
                 self._scope.count("records_skipped_total", held.topic, skipped)
-            fresh = group[skipped:]
             if fresh and self._is_contiguous(held, fresh[0].offset):
                 slices.append(Slice(held, fresh))
         return slices

@@ -5,6 +5,7 @@ ran ahead, parcels to forget, offsets to commit) may be lost at any moment witho
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class Committer:
         self._timers_changed = timers_changed
         self._sent: list[Parcel] = []
         self._uncommitted: dict[TopicPartition, int] = {}
+        self._publishing: asyncio.Task[None] | None = None
         self.draining = False
 
     async def commit(self, unit: Unit) -> None:
@@ -57,9 +59,18 @@ class Committer:
         crash_point(f"{unit.label}committed")
         del self._sent[: len(unit.sent)]
         self._note(unit, decided, stored=True)
-        await self._publish(decided.parcels)
-        crash_point(f"{unit.label}published")
-        self._sent += decided.parcels
+        await self.published()
+        self._publishing = asyncio.create_task(self._publish(decided.parcels, unit.label))
+
+    async def published(self) -> None:
+        """Return when what was decided so far is with Kafka.
+
+        While Kafka acknowledges one unit the next may be decided and stored, but not published.
+        Raises `Unavailable` when publishing was given up; then the outbox has it.
+        """
+        publishing, self._publishing = self._publishing, None
+        if publishing is not None:
+            await publishing
 
     def _note(self, unit: Unit, decided: Decided, *, stored: bool) -> None:
         """Remember what a unit did, once it is certain."""
@@ -85,8 +96,11 @@ class Committer:
 
     def _measure(self, unit: Unit, decided: Decided) -> None:
         metrics, name, now = self._scope.metrics, self._scope.name, self._scope.clock.now()
+        counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         for count in decided.effects.counts:
-            metrics.count(count.metric, count.amount, **dict(count.labels))
+            counts[count.metric, count.labels] += count.amount  # type: ignore[assignment]
+        for (metric, labels), amount in counts.items():
+            metrics.count(metric, amount, **dict(labels))
         if unit.received:
             age = (now - unit.received[0].event.time).total_seconds()
             metrics.observe("event_age_seconds", max(0.0, age), processor=name)
@@ -94,7 +108,7 @@ class Committer:
             late = (now - timer.due_at).total_seconds()
             metrics.observe("timer_lateness_seconds", max(0.0, late), processor=name)
 
-    async def _publish(self, parcels: Sequence[Parcel]) -> None:
+    async def _publish(self, parcels: Sequence[Parcel], label: str) -> None:
         """Publish until Kafka has it: the next unit must not overtake this one."""
         records = [record for parcel in parcels for record in parcel.records]
         if not records:
@@ -110,8 +124,10 @@ class Committer:
                 break
         metrics, name = self._scope.metrics, self._scope.name
         metrics.set("outbox_oldest_pending_seconds", 0, processor=name)
-        for record in records:
-            metrics.count("published_events_total", processor=name, topic=record.topic)
+        for topic, number in Counter(record.topic for record in records).items():
+            metrics.count("published_events_total", number, processor=name, topic=topic)
+        crash_point(f"{label}published")
+        self._sent += parcels
 
     def _say_pending(self, parcels: Sequence[Parcel], error: Unavailable) -> None:
         age = outbox.oldest_age(parcels, self._scope.clock.now())
@@ -121,6 +137,7 @@ class Committer:
 
     async def settle(self) -> None:
         """Store positions that ran ahead, and forget parcels that Kafka has."""
+        await self.published()
         held = dict(self._ownership.held)
         ahead = {one.shard: one.applied for one in held.values() if one.applied > one.stored}
         if ahead:
@@ -150,5 +167,8 @@ class Committer:
 
     def forget(self) -> None:
         """Drop everything in memory; the next owner has it from MongoDB."""
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
         self._sent.clear()
         self._uncommitted.clear()

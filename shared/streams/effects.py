@@ -65,6 +65,7 @@ class State:
         self._documents: dict[str, dict[str, Document]] = {
             collection: dict(found) for collection, found in (documents or {}).items()
         }
+        self._asked: dict[str, set[str]] = {}
 
     def get(self, collection: str, document_id: str) -> Document | None:
         """Return the document, or None if there is none (or nobody asked for it)."""
@@ -74,8 +75,16 @@ class State:
         """Return every loaded document of a collection, in the order it was found."""
         return self._documents.get(collection, {}).values()
 
-    def add(self, collection: str, documents: Iterable[Document]) -> None:
-        """Put loaded documents in; the stream layer and tests call this."""
+    def is_new(self, collection: str, document_id: str) -> bool:
+        """Tell whether the document was asked for by its id and is not there."""
+        asked = self._asked.get(collection, ())
+        return document_id in asked and document_id not in self._documents.get(collection, {})
+
+    def add(
+        self, collection: str, documents: Iterable[Document], asked: frozenset[str] = frozenset()
+    ) -> None:
+        """Put loaded documents in, and the ids that were asked for; for the stream layer."""
+        self._asked.setdefault(collection, set()).update(asked)
         self._documents.setdefault(collection, {}).update(
             (document["_id"], document) for document in documents
         )
@@ -146,6 +155,7 @@ class SetTimer:
     due_at: datetime
     data: Document
     shard: str
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +195,21 @@ class Effects:
         self.publishes.append(Publish(event, because.shard))
 
     def set_timer(
-        self, timer_id: str, kind: str, due_at: datetime, data: Document, because: Incoming
+        self,
+        timer_id: str,
+        kind: str,
+        due_at: datetime,
+        data: Document,
+        because: Incoming,
+        *,
+        new: bool = False,
     ) -> None:
-        """Ask to be called with `TimerDue` at `due_at`; sets anew what has the same id."""
-        self.timers.append(SetTimer(timer_id, kind, due_at, data, because.shard))
+        """Ask to be called with `TimerDue` at `due_at`; sets anew what has the same id.
+
+        `new` says that no timer with this id is expected to be set: it is cheaper then, and a
+        mistake costs only time.
+        """
+        self.timers.append(SetTimer(timer_id, kind, due_at, data, because.shard, new))
 
     def cancel_timer(self, timer_id: str) -> None:
         """Drop a timer; dropping one that is gone changes nothing."""

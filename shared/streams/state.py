@@ -11,6 +11,7 @@ from shared.mongo.transactions import WriteRefused
 from shared.streams.effects import (
     MOST_ROUNDS,
     Delete,
+    Document,
     Find,
     Guarded,
     Incoming,
@@ -44,7 +45,7 @@ async def load(
             return state
         for find in fresh:
             asked.add(find.key())
-            state.add(find.collection, await _find(database, session, find))
+            state.add(find.collection, await _find(database, session, find), find.ids)
     raise RuntimeError(f"needs() asked for more after {MOST_ROUNDS} rounds")
 
 
@@ -61,52 +62,72 @@ async def _find(database: Database, session: Any, find: Find) -> list[dict[str, 
     return found
 
 
-async def write(database: Database, session: Any, writes: Sequence[Write]) -> None:
-    """Write everything, one unordered bulk per collection (and one insert for new documents).
+async def write(
+    database: Database, session: Any, writes: Sequence[Write], loaded: State, *, careful: bool
+) -> None:
+    """Write everything, one unordered bulk per collection.
 
-    Raises `WriteRefused` when a guarded update found nothing to update.
+    What `loaded` shows to be new is inserted, which is much cheaper than an upsert. So is every
+    `Insert`, in the hope that it is new: if one is not, the transaction fails as a whole, and is
+    made again with `careful`, which looks before. Raises `WriteRefused` when a guarded update
+    found nothing to update.
     """
     by_collection: dict[str, list[Write]] = defaultdict(list)
     for one in writes:
         by_collection[one.collection].append(one)
     for name, group in by_collection.items():
-        await _insert(database.raw[name], session, [w for w in group if isinstance(w, Insert)])
-        await _bulk(database.raw[name], session, [w for w in group if not isinstance(w, Insert)])
+        new, changed = _sort(group, loaded, careful=careful)
+        if careful:
+            await _leave_out_present(database.raw[name], session, new)
+        if new:
+            documents = list(new.values())
+            await database.raw[name].insert_many(documents, ordered=False, session=session)
+        if changed:
+            await _bulk(database.raw[name], session, changed)
 
 
-async def _insert(collection: Any, session: Any, inserts: Sequence[Insert]) -> None:
-    """Insert what is new. Inside a transaction a duplicate key would abort everything, so what is
-    there is read first; the snapshot makes sure that nobody adds it in between."""
-    documents = {insert.document["_id"]: insert.document for insert in reversed(inserts)}
-    if not documents:
-        return
-    cursor = collection.find({"_id": {"$in": list(documents)}}, {"_id": 1}, session=session)
-    for present in await cursor.to_list(None):
-        del documents[present["_id"]]
-    if documents:
-        await collection.insert_many(list(documents.values()), ordered=False, session=session)
-
-
-async def _bulk(collection: Any, session: Any, writes: Sequence[Write]) -> None:
+def _sort(
+    group: Sequence[Write], loaded: State, *, careful: bool
+) -> tuple[dict[Any, Document], list[Write]]:
+    """Return the new documents by id, and all other writes in order; the last of an id counts."""
+    new: dict[Any, Document] = {}
     final: dict[Any, Write] = {}
-    guarded: list[Guarded] = []
-    for one in writes:
-        if isinstance(one, Guarded):
-            guarded.append(one)
+    guarded: list[Write] = []
+    for one in group:
+        if isinstance(one, Insert):
+            new.setdefault(one.document["_id"], one.document)
         elif isinstance(one, Save):
             final[one.document["_id"]] = one
         elif isinstance(one, Delete):
             final[one.document_id] = one
-    operations: list[Any] = [UpdateOne(one.where, one.update) for one in guarded]
-    deletes = 0
-    for one in final.values():
-        if isinstance(one, Save):
+        else:
+            guarded.append(one)
+    if not careful:
+        for document_id, one in list(final.items()):
+            if isinstance(one, Save) and loaded.is_new(one.collection, document_id):
+                new[document_id] = one.document
+                del final[document_id]
+    return new, [*guarded, *final.values()]
+
+
+async def _leave_out_present(collection: Any, session: Any, new: dict[Any, Document]) -> None:
+    """Drop the documents that are there; the snapshot makes sure nobody adds one in between."""
+    if new:
+        cursor = collection.find({"_id": {"$in": list(new)}}, {"_id": 1}, session=session)
+        for present in await cursor.to_list(None):
+            del new[present["_id"]]
+
+
+async def _bulk(collection: Any, session: Any, writes: Sequence[Write]) -> None:
+    operations: list[Any] = []
+    for one in writes:
+        if isinstance(one, Guarded):
+            operations.append(UpdateOne(one.where, one.update))
+        elif isinstance(one, Save):
             operations.append(ReplaceOne({"_id": one.document["_id"]}, one.document, upsert=True))
         elif isinstance(one, Delete):
             operations.append(DeleteOne({"_id": one.document_id}))
-            deletes += 1
-    if not operations:
-        return
     result = await collection.bulk_write(operations, ordered=False, session=session)
+    deletes = sum(isinstance(one, Delete) for one in writes)
     if result.matched_count + result.upserted_count != len(operations) - deletes:
         raise WriteRefused("guard")

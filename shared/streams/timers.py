@@ -105,29 +105,41 @@ async def write(
     session: Any,
     fired: Sequence[TimerDue],
     changes: Sequence[SetTimer | CancelTimer],
+    *,
+    careful: bool,
 ) -> None:
-    """Remove fired and cancelled timers, and set the others; the last change of an id counts."""
+    """Remove fired and cancelled timers, and set the others; the last change of an id counts.
+
+    A timer that its service says is new is inserted, unless `careful`: then nothing is believed.
+    """
     final = {change.timer_id: change for change in changes}
     gone = [timer.timer_id for timer in fired if timer.timer_id not in final]
     gone += [i for i, change in final.items() if isinstance(change, CancelTimer)]
-    writes: list[Any] = [
-        ReplaceOne(
-            {"_id": change.timer_id},
-            {
-                "kind": change.kind,
-                "due_at": change.due_at,
-                "data": change.data,
-                "shard": change.shard,
-            },
-            upsert=True,
-        )
-        for change in final.values()
-        if isinstance(change, SetTimer)
-    ]
+    new: list[dict[str, Any]] = []
+    writes: list[Any] = []
+    for change in final.values():
+        if isinstance(change, CancelTimer):
+            continue
+        if change.new and not careful:
+            new.append(_document(change))
+        else:
+            writes.append(ReplaceOne({"_id": change.timer_id}, _document(change), upsert=True))
     if gone:
         writes.append(DeleteMany({"_id": {"$in": gone}}))
+    if new:
+        await database.raw[COLLECTION].insert_many(new, ordered=False, session=session)
     if writes:
         await database.raw[COLLECTION].bulk_write(writes, ordered=False, session=session)
+
+
+def _document(timer: SetTimer) -> dict[str, Any]:
+    return {
+        "_id": timer.timer_id,
+        "kind": timer.kind,
+        "due_at": timer.due_at,
+        "data": timer.data,
+        "shard": timer.shard,
+    }
 
 
 async def postpone(database: Database, timer_ids: Sequence[str], until: datetime) -> None:

@@ -127,8 +127,8 @@ class Units:
         Raises `Fenced` when a shard is no longer ours, `DecisionFailed` when the service's code
         fails or its guards refuse for good, `Unavailable` when MongoDB does not take it in time.
         """
-        for _ in range(_MOST_REFUSALS):
-            attempt = _Attempt(self, unit, now, first or First([], Effects()))
+        for number in range(_MOST_REFUSALS):
+            attempt = _Attempt(self, unit, now, first or First([], Effects()), number > 0)
             try:
                 return await self._transactions.run(attempt.work)
             except WriteRefused as refused:
@@ -146,18 +146,23 @@ class Units:
             return False
         return found is not None
 
-    async def decide(
-        self, session: Any, incoming: Sequence[Incoming], now: datetime, first: Sequence[Find]
-    ) -> Effects:
-        """Load what is needed, beginning with `first`, and let the service decide."""
+    async def load(
+        self, session: Any, incoming: Sequence[Incoming], first: Sequence[Find]
+    ) -> State:
+        """Load what is needed, beginning with `first`."""
         if not incoming:
-            return Effects()
+            return State()
         try:
-            loaded = await state.load(self._database, session, self._processor, incoming, first)
+            return await state.load(self._database, session, self._processor, incoming, first)
         except PyMongoError:
             raise
         except Exception as error:
             raise DecisionFailed(_describe(error)) from error
+
+    def decide(self, incoming: Sequence[Incoming], loaded: State, now: datetime) -> Effects:
+        """Let the service decide."""
+        if not incoming:
+            return Effects()
         return self._guarded(lambda: self._processor.decide(incoming, loaded, now))
 
     @staticmethod
@@ -177,9 +182,10 @@ class _Attempt:
         unit: Unit,
         now: datetime,
         first: First,
+        careful: bool,
     ) -> None:
         self._units, self._unit, self._now = units, unit, now
-        self._first = first
+        self._first, self._careful = first, careful
         self.token = uuid.uuid4().hex
         self.decided = Decided(Effects())
 
@@ -193,11 +199,13 @@ class _Attempt:
             if unit.timer_ids
             else []
         )
+        incoming: list[Incoming] = [*unit.received, *fired]
+        loaded = State()
         effects = self._first.effects
         if effects is None:
-            incoming: list[Incoming] = [*unit.received, *fired]
-            effects = await self._units.decide(session, incoming, self._now, self._first.finds)
-        await self._write(session, effects, fired)
+            loaded = await self._units.load(session, incoming, self._first.finds)
+            effects = self._units.decide(incoming, loaded, self._now)
+        await self._write(session, effects, loaded, fired)
         crash_point(f"{unit.label}state-written")
         parcels = self._wrap([*unit.dead, *effects.publishes])
         await self._exchange(session, parcels)
@@ -206,11 +214,13 @@ class _Attempt:
         crash_point(f"{unit.label}before-commit")
         return self.decided
 
-    async def _write(self, session: Any, effects: Effects, fired: Sequence[TimerDue]) -> None:
-        database = self._units._database
+    async def _write(
+        self, session: Any, effects: Effects, loaded: State, fired: Sequence[TimerDue]
+    ) -> None:
+        database, careful = self._units._database, self._careful
         try:
-            await state.write(database, session, effects.writes)
-            await timers.write(database, session, fired, effects.timers)
+            await state.write(database, session, effects.writes, loaded, careful=careful)
+            await timers.write(database, session, fired, effects.timers, careful=careful)
         except (BSONError, OverflowError, UnicodeEncodeError) as error:
             raise DecisionFailed(_describe(error)) from error  # no document can hold it, ever
 

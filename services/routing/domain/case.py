@@ -43,6 +43,9 @@ def case_id_of(conversation_id: str, serial: int) -> str:
     return derived_id("case", conversation_id, str(serial))
 
 
+_reference = lru_cache(4_096)(case_reference)  # as above
+
+
 def open_case(
     conversation_id: str, serial: int, event_id: str, at: datetime, owners: Mapping[str, str]
 ) -> Case:
@@ -51,6 +54,6 @@ def open_case(
     `owners` tells which case has a reference.
     """
     case_id = case_id_of(conversation_id, serial)
-    references = (case_reference(case_id, attempt) for attempt in range(_ATTEMPTS))
+    references = (_reference(case_id, attempt) for attempt in range(_ATTEMPTS))
     reference = next(known for known in references if owners.get(known, case_id) == case_id)
     return Case(case_id, reference, conversation_id, serial, event_id, at)
