@@ -96,7 +96,7 @@ class Service:
         await self._prepare_database()
         await self.publisher.start()
         for processor in self._processors:
-            running += await self._start_processor(processor)
+            running += self._start_processor(processor)
         for task in self._tasks:
             running.append(asyncio.create_task(_forever(task), name=getattr(task, "__name__", "")))
         if self.http is not None:
@@ -119,7 +119,7 @@ class Service:
             else:
                 return
 
-    async def _start_processor(self, processor: Processor) -> list[asyncio.Task[Any]]:
+    def _start_processor(self, processor: Processor) -> list[asyncio.Task[Any]]:
         common = self.settings.common
         scope = Scope(
             name=processor.name,
@@ -134,10 +134,9 @@ class Service:
         consumer = Consumer(common.kafka, worker)
         self._workers.append(worker)
         self._consumers.append(consumer)
-        await consumer.start()
         return [
             asyncio.create_task(worker.run(), name=f"{processor.name} timers"),
-            *consumer.loops(),
+            asyncio.create_task(consumer.run(), name=f"{processor.name} consumer"),
         ]
 
     async def _supervise(

@@ -21,10 +21,11 @@ T = TypeVar("T")
 _FIRST_PAUSE = 0.01  # a conflict is over in milliseconds …
 _LONGEST_PAUSE = 1.0  # … an election takes seconds
 _DUPLICATE_KEY = 11_000
+_TOO_LARGE = 10_334  # BSONObjectTooLarge
 
 
 class WriteRefused(Exception):
-    """A unique index or a guard refused the write: decide again on fresh documents."""
+    """A unique index, a guard or a limit refused the write: decide again on fresh documents."""
 
 
 class CommitUnknown(Unavailable):
@@ -54,8 +55,9 @@ class Transactions:
     async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work(session)` in a transaction and commit it; return what it returned.
 
-        Raises `WriteRefused` when a unique index refuses, `CommitUnknown` when the outcome of the
-        commit could not be learnt, `Unavailable` when the deadline passed before any commit; what
+        Raises `WriteRefused` when MongoDB refuses what a write says (a unique index, too large),
+        `CommitUnknown` when the outcome of the commit could not be learnt, `Unavailable` when the
+        deadline passed before any commit; what
         `work` itself raises comes through after the transaction was aborted.
         """
         give_up = time.monotonic() + self._deadline
@@ -64,8 +66,9 @@ class Transactions:
             try:
                 return await self._attempt(work, give_up)
             except PyMongoError as error:
-                if _is_duplicate(error):
-                    raise WriteRefused("unique index") from None
+                if code := _refused(error):
+                    what = "unique index" if code == _DUPLICATE_KEY else f"MongoDB error {code}"
+                    raise WriteRefused(what) from None
                 await self._discard_if_lost(error)
                 if not _is_transient(error) or time.monotonic() + pause > give_up:
                     raise Unavailable(
@@ -127,11 +130,19 @@ async def _abort(session: Any) -> None:
         return  # the server aborts it when its life time ends
 
 
-def _is_duplicate(error: PyMongoError) -> bool:
+def _refused(error: PyMongoError) -> int:
+    """Return the code with which MongoDB refused one write for what it says, or 0.
+
+    A server in trouble fails the whole command instead, and the fault is not the document's.
+    """
     code = getattr(error, "code", None)
+    if code in (_DUPLICATE_KEY, _TOO_LARGE):
+        return int(code)
     details = getattr(error, "details", None) or {}
     writes = details.get("writeErrors", []) if isinstance(details, dict) else []
-    return code == _DUPLICATE_KEY or any(write.get("code") == _DUPLICATE_KEY for write in writes)
+    if _is_transient(error) or not writes:
+        return 0
+    return int(writes[0].get("code") or 0)
 
 
 def _is_transient(error: PyMongoError) -> bool:

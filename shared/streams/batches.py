@@ -94,9 +94,10 @@ class Batches:
                     dead.append(self._bury(part.held, record, f"Undecodable: {error}"))
                     outcomes.append(True)
         limit = self._limit.after(outcomes)
+        held = {part.held.shard: part.held for part in slices}
         offsets = {part.held.shard: part.records[-1].offset for part in slices}
         try:
-            await self._committer.commit(Unit(received, offsets=offsets, dead=dead))
+            await self._committer.commit(Unit(held, received, offsets=offsets, dead=dead))
         except DecisionFailed as failure:
             self._scope.complain("each record is decided alone", failure, failure.reason)
             await self._apply_singly(slices)
@@ -107,7 +108,7 @@ class Batches:
     async def _apply_singly(self, slices: Sequence[Slice]) -> None:
         for part in slices:
             for record in part.records:
-                unit = Unit(offsets={part.held.shard: record.offset})
+                unit = _unit(part, record)
                 try:
                     unit.received = [self._decode(part.held, record)]
                     await self._committer.commit(unit)
@@ -117,10 +118,11 @@ class Batches:
 
     async def _give_up(self, part: Slice, record: Any, reason: str) -> None:
         limit = self._limit.after([True])
-        dead = [self._bury(part.held, record, reason)]
-        await self._committer.commit(Unit(offsets={part.held.shard: record.offset}, dead=dead))
+        unit = _unit(part, record)
+        unit.dead = [self._bury(part.held, record, reason)]
+        await self._committer.commit(unit)
         self._limit = limit
-        self._count_dead([part], dead)
+        self._count_dead([part], unit.dead)
 
     def _decode(self, held: Held, record: Any) -> Received:
         event = decode(held.topic, record.value)
@@ -158,6 +160,11 @@ class Batches:
     def _seek(self, held: Held) -> None:
         with contextlib.suppress(IllegalStateError):  # revoked meanwhile
             self.consumer.seek(self._ownership.partition(held), held.applied + 1)
+
+
+def _unit(part: Slice, record: Any) -> Unit:
+    """Return a unit that does nothing yet but move on to this record."""
+    return Unit({part.held.shard: part.held}, offsets={part.held.shard: record.offset})
 
 
 def _reason(failure: Undecodable | DecisionFailed) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from shared.errors import Unavailable
 from shared.mongo import Database
@@ -55,7 +55,7 @@ class Committer:
             self._note(unit, Decided(first.effects or Effects()), stored=False)
             return
         unit.sent = tuple(self._sent)
-        decided = await self._units.apply(unit, self._ownership.held, now, first)
+        decided = await self._units.apply(unit, now, first)
         crash_point(f"{unit.label}committed")
         del self._sent[: len(unit.sent)]
         self._note(unit, decided, stored=True)
@@ -75,14 +75,14 @@ class Committer:
     def _note(self, unit: Unit, decided: Decided, *, stored: bool) -> None:
         """Remember what a unit did, once it is certain."""
         for shard, offset in unit.offsets.items():
-            held = self._ownership.held[shard]
+            held = unit.held[shard]
             self._scope.count("records_handled_total", held.topic, offset - held.applied)
             held.applied = offset
             if stored:
                 held.stored = offset
             self._uncommitted[self._ownership.partition(held)] = offset + 1
         for shard in unit.ticks - unit.offsets.keys():
-            self._ownership.held[shard].ticks += 1
+            unit.held[shard].ticks += 1
         self._expect(decided.effects)
         self._measure(unit, decided)
 
@@ -134,16 +134,14 @@ class Committer:
         self._scope.metrics.count("publish_failures_total")
         self._scope.metrics.set("outbox_oldest_pending_seconds", age, processor=self._scope.name)
         self._scope.complain("decided events wait for Kafka", error, error.problem)
-        self._scope.alive()
 
     async def settle(self) -> None:
         """Store positions that ran ahead, and forget parcels that Kafka has."""
         await self.published()
-        held = self._ownership.held
+        held = dict(self._ownership.held)
         ahead = {one.shard: one.applied for one in held.values() if one.applied > one.stored}
         if ahead:
-            unit = Unit(offsets=ahead)
-            await self._units.apply(unit, held, self._scope.clock.now())
+            await self._units.apply(Unit(held, offsets=ahead), self._scope.clock.now())
             for shard, offset in ahead.items():
                 held[shard].stored = offset
         if self._sent:
@@ -161,8 +159,10 @@ class Committer:
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT):
                 await consumer.commit(offsets)
-        except (KafkaError, TimeoutError, IllegalStateError):
+        except (KafkaError, TimeoutError, IllegalStateError) as error:
             self._scope.metrics.count("commit_failures_total", processor=self._scope.name)
+            if not isinstance(error, (CommitFailedError, IllegalStateError)):  # not ours any more
+                self._uncommitted = offsets | self._uncommitted
         crash_point("offsets-committed")
 
     def forget(self) -> None:

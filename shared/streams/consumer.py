@@ -65,6 +65,7 @@ class Consumer:
         self._worker = worker
         self._health = worker.scope.health
         prefix = worker.scope.prefix
+        self._stopping = False
         self._loop_name = f"{worker.processor.name} consumer"
         self._broker = KafkaBroker(
             bootstrap.split(","),
@@ -100,16 +101,19 @@ class Consumer:
     async def _handle(self, message: Any) -> None:
         await self._worker.handle(message.raw_message)
 
-    async def start(self) -> None:
-        """Connect and start to consume; wait for Kafka if it is not there."""
-        while True:
-            try:
-                await self._start()
-            except (KafkaError, OSError):
-                await self._broker.stop()
-                await asyncio.sleep(1.0)
-            else:
-                return
+    async def run(self) -> None:
+        """Connect, waiting for Kafka if it is not there, and consume; ends when a loop dies."""
+        while not self._stopping and not await self._starts():  # noqa: ASYNC110 - a pause, no poll
+            await asyncio.sleep(1.0)
+        await asyncio.wait(self.loops(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _starts(self) -> bool:
+        try:
+            await self._start()
+        except (KafkaError, OSError):
+            await self._broker.stop()
+            return False
+        return True
 
     async def _start(self) -> None:
         original = self._subscriber._outer_config.builder
@@ -138,5 +142,6 @@ class Consumer:
 
     async def stop(self) -> None:
         """Stop polling and leave the group."""
+        self._stopping = True
         self._health.forget(self._loop_name)
         await self._broker.stop()

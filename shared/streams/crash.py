@@ -1,11 +1,13 @@
-"""Labelled crash points: places where a test can kill the process, as `kill -9` would.
+"""Labelled crash points: places where a test can kill or freeze the process.
 
-`THROUGHLINE_CRASH_AT=label:n` ends the process the n-th time it comes to `label`. Without the
-variable a crash point costs one comparison. The labels, in the order a batch passes them, are in
+`THROUGHLINE_CRASH_AT=label:n` ends the process the n-th time it comes to `label`, as `kill -9`
+would; `label:n:stop` freezes it there, as SIGSTOP does, until somebody sends SIGCONT. Without the
+variable a crash point costs one call. The labels, in the order a batch passes them, are in
 `LABELS`; `tick-` labels are those of timers.
 """
 
 import os
+import signal
 from collections.abc import Callable
 
 LABELS = (
@@ -33,16 +35,18 @@ _EXIT_AS_IF_KILLED = 137  # 128 + SIGKILL
 
 
 def _armed(setting: str) -> Callable[[str], None]:
-    label, _, count = setting.partition(":")
-    if label not in LABELS:
-        raise ValueError(f"THROUGHLINE_CRASH_AT names no crash point: {label}")
+    label, count, how = (*setting.split(":"), "", "")[:3]
+    if label not in LABELS or how not in ("", "stop"):
+        raise ValueError(f"THROUGHLINE_CRASH_AT names no crash point: {setting}")
     left = int(count or 1)
 
     def crash_point(here: str) -> None:
         nonlocal left
         if here == label:
             left -= 1
-            if left == 0:
+            if left == 0 and how == "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif left == 0:
                 os._exit(_EXIT_AS_IF_KILLED)
 
     return crash_point

@@ -68,6 +68,8 @@ class Ownership:
     def assigned(self, partitions: Iterable[TopicPartition], consumer: Any) -> None:
         """Start taking over what Kafka assigned; never waits."""
         self._scope.metrics.count("rebalances_total", processor=self._scope.name)
+        if self._task is not None:
+            self._task.cancel()  # two at once would claim from each other
         self._settled.clear()
         wanted = list(partitions)
         generation = consumer._coordinator.generation  # private; the group's own number for this
@@ -103,17 +105,16 @@ class Ownership:
             claims = await self._claim(list(shards), generation)
             crash_point("claimed")
             await self._publish_leftovers(list(shards))
-            for timer in await self._insist(
-                timers.sweep, self._database, shards, self._scope.clock.now()
-            ):
-                self._heap.put(*timer)
+            due = await self._insist(timers.sweep, self._database, shards, self._scope.clock.now())
             await self._seek(consumer, {shards[claim.shard]: claim for claim in claims})
             self._hold(shards, claims)
+            for timer in due:  # not before: a tick drops what comes due for a shard not held yet
+                self._heap.put(*timer)
         except asyncio.CancelledError:
-            raise
+            raise  # whoever cancelled says what is settled
         except BaseException as error:
             self.failure = error
-        finally:
+        if self._task is asyncio.current_task():
             self._settled.set()
 
     def _hold(self, shards: dict[str, TopicPartition], claims: Iterable[positions.Claim]) -> None:
@@ -187,10 +188,5 @@ class Ownership:
             try:
                 return await call(*arguments, **named)
             except (PyMongoError, KafkaError, Unavailable, TimeoutError) as error:
-                self._scope.alive()
-                self._scope.log.warning(
-                    "taking over partitions waits",
-                    processor=self._scope.name,
-                    error=type(error).__name__,
-                )
+                self._scope.complain("taking over partitions waits", error)
                 await asyncio.sleep(_PAUSE)

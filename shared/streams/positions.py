@@ -6,7 +6,7 @@ token, checked by the store itself). `offset` is the last applied one, -1 before
 `ticks` counts the transactions that advanced no offset.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ class Claim:
 
 
 class Fenced(Exception):
-    """Another process has claimed one of the shards: drop everything held for them."""
+    """A shard is not as we left it, mostly because another process has claimed it: claim anew."""
 
 
 async def claim(
@@ -88,33 +88,33 @@ async def _end_sessions(database: Database, shards: Sequence[str], own: Any) -> 
         return  # not allowed on some managed clusters: the claim then waits for the server
 
 
-async def advance(
-    database: Database,
-    session: Any,
-    epochs: Mapping[str, int],
-    offsets: Mapping[str, int],
-    ticks: Iterable[str],
-    unit: str,
-) -> None:
-    """Move the positions inside the transaction; raise `Fenced` if one of them is not ours.
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One shard's step: from where it must stand to the offset `to`, or one tick on if None."""
 
-    `offsets` are the last applied ones by shard; `ticks` the shards that only wrote. Every
-    document changes, because MongoDB sees a conflict only between writes that change something.
-    `unit` names the transaction, so that it can be told afterwards whether it committed.
+    shard: str
+    epoch: int
+    offset: int
+    ticks: int
+    to: int | None
+
+
+async def advance(database: Database, session: Any, moves: Sequence[Move], unit: str) -> None:
+    """Move the positions inside the transaction; raise `Fenced` if one stands elsewhere.
+
+    Elsewhere means another owner, or a transaction of our own whose outcome we never learnt: had
+    it committed and were only "further than before" asked for, its records would count twice.
+    Every document changes, because MongoDB sees a conflict only between writes that change
+    something. `unit` names the transaction, so that it can be told later whether it committed.
     """
     writes = [
         UpdateOne(
-            {"_id": shard, "epoch": epochs[shard], "offset": {"$lt": offset}},
-            {"$set": {"offset": offset, "unit": unit}},
+            {"_id": m.shard, "epoch": m.epoch, "offset": m.offset, "ticks": m.ticks},
+            {"$set": {"unit": unit, "ticks": m.ticks + 1}}
+            if m.to is None
+            else {"$set": {"unit": unit, "offset": m.to}},
         )
-        for shard, offset in offsets.items()
-    ]
-    writes += [
-        UpdateOne(
-            {"_id": shard, "epoch": epochs[shard]}, {"$inc": {"ticks": 1}, "$set": {"unit": unit}}
-        )
-        for shard in ticks
-        if shard not in offsets
+        for m in moves
     ]
     result = await database.raw[COLLECTION].bulk_write(writes, ordered=False, session=session)
     if result.matched_count != len(writes):

@@ -65,7 +65,7 @@ class Publisher:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._producer: Any = None
-        self._waiting: list[tuple[Sequence[Outgoing], asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], Sequence[Outgoing]] = {}
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
         self.failures = 0
@@ -99,7 +99,7 @@ class Publisher:
         if not records:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((records, done))
+        self._waiting[done] = records
         self._wake.set()
         try:
             async with asyncio.timeout(ACK_TIMEOUT):
@@ -110,6 +110,8 @@ class Publisher:
                 f"Kafka did not acknowledge in time ({type(error).__name__}).",
                 "Try again; check THROUGHLINE_KAFKA if this goes on.",
             ) from None
+        finally:
+            self._waiting.pop(done, None)  # or an outage would gather what nobody waits for
 
     async def _run(self) -> None:
         self._producer = await self._connect()
@@ -137,7 +139,7 @@ class Publisher:
 
     async def _flush(self) -> None:
         self._wake.clear()
-        waiting = [(records, done) for records, done in self._waiting if not done.done()]
+        waiting = [(records, done) for done, records in self._waiting.items() if not done.done()]
         self._waiting.clear()
         try:
             acknowledgements = await self._send_batches([records for records, _ in waiting])

@@ -28,9 +28,13 @@ class Scope:
 
     def complain(self, what: str, error: BaseException, reason: str = "") -> None:
         """Log a failure that is being dealt with: its class and reason, never its text."""
+        self.alive()
         self.log.warning(what, processor=self.name, error=type(error).__name__, reason=reason)
 
     def alive(self) -> None:
-        """Say that the loops wait for a store that is away, and are not stuck."""
+        """Say that the loops wait for MongoDB or Kafka with a deadline and are not stuck.
+
+        Both, because they take turns: one waits for the other. A restart would not help either.
+        """
         self.health.tick(f"{self.name} consumer")
         self.health.tick(f"{self.name} timers")

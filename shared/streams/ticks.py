@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from shared.mongo import Database
@@ -12,7 +12,7 @@ from shared.streams.committer import Committer
 from shared.streams.crash import crash_point
 from shared.streams.ownership import Ownership
 from shared.streams.scope import Scope
-from shared.streams.unit import DecisionFailed, Unit
+from shared.streams.unit import DecisionFailed, Held, Unit
 
 _IDLE = 0.2  # seconds between looks at timers, stored positions and offsets to commit
 _POSTPONE = timedelta(seconds=60)  # a timer whose decision failed is tried again this much later
@@ -47,34 +47,36 @@ class Ticks:
 
     async def fire_due(self) -> None:
         """Fire what is due, together; if a decision fails, each alone."""
+        held = dict(self._ownership.held)
         popped = self._heap.pop_due(self._scope.clock.now())
-        due = [(timer, shard) for timer, shard in popped if shard in self._ownership.held]
+        due = [(timer, shard) for timer, shard in popped if shard in held]
         if not due:
             return
         crash_point("tick-received")
         try:
-            await self._fire(due)
+            await self._fire(held, due)
         except DecisionFailed as failure:
             self._scope.complain("each timer is decided alone", failure, failure.reason)
             for timer, shard in due:
-                await self._fire_alone(timer, shard)
+                await self._fire_alone(held, timer, shard)
         except BaseException:
             for timer, shard in due:
                 self._heap.put(timer, self._scope.clock.now(), shard)
             raise
 
-    async def _fire(self, due: Sequence[tuple[str, str]]) -> None:
+    async def _fire(self, held: Mapping[str, Held], due: Sequence[tuple[str, str]]) -> None:
         await self._committer.commit(
             Unit(
+                held,
                 timer_ids=[timer for timer, _ in due],
                 ticks=frozenset(shard for _, shard in due),
                 label="tick-",
             )
         )
 
-    async def _fire_alone(self, timer: str, shard: str) -> None:
+    async def _fire_alone(self, held: Mapping[str, Held], timer: str, shard: str) -> None:
         try:
-            await self._fire([(timer, shard)])
+            await self._fire(held, [(timer, shard)])
         except DecisionFailed as failure:
             self._scope.metrics.count("timers_failed_total", processor=self._scope.name)
             self._scope.complain("a timer is postponed", failure, failure.reason)

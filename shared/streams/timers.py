@@ -77,11 +77,23 @@ async def sweep(
 
 
 async def load_due(
-    database: Database, session: Any, timer_ids: Sequence[str], now: datetime
+    database: Database,
+    session: Any,
+    timer_ids: Sequence[str],
+    shards: Iterable[str],
+    now: datetime,
 ) -> list[TimerDue]:
-    """Return those of the timers that still stand and are due, earliest first."""
+    """Return those of the timers that still stand, are due and belong to the shards, in order.
+
+    One that was set anew because of another partition's event is its owner's to fire.
+    """
     cursor = database.raw[COLLECTION].find(
-        {"_id": {"$in": list(timer_ids)}, "due_at": {"$lte": now}}, session=session
+        {
+            "_id": {"$in": list(timer_ids)},
+            "shard": {"$in": list(shards)},
+            "due_at": {"$lte": now},
+        },
+        session=session,
     )
     found = await cursor.to_list(None)
     found.sort(key=lambda document: (document["due_at"], document["_id"]))

@@ -3,12 +3,13 @@
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
 from pymongo.errors import PyMongoError
 
@@ -43,13 +44,33 @@ class DecisionFailed(Exception):
 
 
 @dataclass(slots=True)
+class Held:
+    """A shard that is ours: its epoch, how far it was applied, and how far that is stored.
+
+    `applied` runs ahead of `stored` while batches decide nothing: such a batch may be decided
+    again, so its position need not be written at once.
+    """
+
+    shard: str
+    topic: str
+    partition: int
+    epoch: int
+    applied: int
+    stored: int
+    ticks: int
+    gap_seen_at: int | None = None
+
+
+@dataclass(slots=True)
 class Unit:
     """What to do together: records to decide on, timers to fire, positions to move.
 
-    `offsets` are the last offsets applied by shard; `ticks` the shards whose timers are in
-    `timer_ids`; `dead` what goes to the dead letters; `sent` the parcels Kafka has by now.
+    `held` are the shards concerned, as they were when the unit was made; `offsets` the last
+    offsets applied by shard; `ticks` the shards whose timers are in `timer_ids`; `dead` what goes
+    to the dead letters; `sent` the parcels Kafka has by now.
     """
 
+    held: Mapping[str, Held]
     received: Sequence[Received] = ()
     timer_ids: Sequence[str] = ()
     offsets: Mapping[str, int] = field(default_factory=dict)
@@ -82,24 +103,6 @@ class First:
         return e is not None and not (e.writes or e.publishes or e.timers)
 
 
-@dataclass(slots=True)
-class Held:
-    """A shard that is ours: its epoch, how far it was applied, and how far that is stored.
-
-    `applied` runs ahead of `stored` while batches decide nothing: such a batch may be decided
-    again, so its position need not be written at once.
-    """
-
-    shard: str
-    topic: str
-    partition: int
-    epoch: int
-    applied: int
-    stored: int
-    ticks: int
-    gap_seen_at: int | None = None
-
-
 class Units:
     """Applies units of one processor, each in a transaction under the epochs held."""
 
@@ -118,16 +121,14 @@ class Units:
         effects = self._guarded(lambda: self._processor.decide(unit.received, State(), now))
         return First([], effects)
 
-    async def apply(
-        self, unit: Unit, held: Mapping[str, Held], now: datetime, first: First | None = None
-    ) -> Decided:
+    async def apply(self, unit: Unit, now: datetime, first: First | None = None) -> Decided:
         """Decide (unless the first look did) and commit everything.
 
         Raises `Fenced` when a shard is no longer ours, `DecisionFailed` when the service's code
         fails or its guards refuse for good, `Unavailable` when MongoDB does not take it in time.
         """
         for number in range(_MOST_REFUSALS):
-            attempt = _Attempt(self, unit, held, now, first or First([], Effects()), number > 0)
+            attempt = _Attempt(self, unit, now, first or First([], Effects()), number > 0)
             try:
                 return await self._transactions.run(attempt.work)
             except WriteRefused as refused:
@@ -179,12 +180,11 @@ class _Attempt:
         self,
         units: Units,
         unit: Unit,
-        held: Mapping[str, Held],
         now: datetime,
         first: First,
         careful: bool,
     ) -> None:
-        self._units, self._unit, self._held, self._now = units, unit, held, now
+        self._units, self._unit, self._now = units, unit, now
         self._first, self._careful = first, careful
         self.token = uuid.uuid4().hex
         self.decided = Decided(Effects())
@@ -192,17 +192,10 @@ class _Attempt:
     async def work(self, session: Any) -> Decided:
         """Do everything inside the transaction, the fence first."""
         unit, database = self._unit, self._units._database
-        await positions.advance(
-            database,
-            session,
-            {shard: self._held[shard].epoch for shard in {*unit.offsets, *unit.ticks}},
-            unit.offsets,
-            unit.ticks,
-            self.token,
-        )
+        await positions.advance(database, session, list(self._moves()), self.token)
         crash_point(f"{unit.label}position-advanced")
         fired = (
-            await timers.load_due(database, session, unit.timer_ids, self._now)
+            await timers.load_due(database, session, unit.timer_ids, unit.ticks, self._now)
             if unit.timer_ids
             else []
         )
@@ -212,9 +205,7 @@ class _Attempt:
         if effects is None:
             loaded = await self._units.load(session, incoming, self._first.finds)
             effects = self._units.decide(incoming, loaded, self._now)
-        careful = self._careful
-        await state.write(database, session, effects.writes, loaded, careful=careful)
-        await timers.write(database, session, fired, effects.timers, careful=careful)
+        await self._write(session, effects, loaded, fired)
         crash_point(f"{unit.label}state-written")
         parcels = self._wrap([*unit.dead, *effects.publishes])
         await self._exchange(session, parcels)
@@ -222,6 +213,21 @@ class _Attempt:
         self.decided = Decided(effects, parcels, fired)
         crash_point(f"{unit.label}before-commit")
         return self.decided
+
+    async def _write(
+        self, session: Any, effects: Effects, loaded: State, fired: Sequence[TimerDue]
+    ) -> None:
+        database, careful = self._units._database, self._careful
+        try:
+            await state.write(database, session, effects.writes, loaded, careful=careful)
+            await timers.write(database, session, fired, effects.timers, careful=careful)
+        except (BSONError, OverflowError, UnicodeEncodeError) as error:
+            raise DecisionFailed(_describe(error)) from error  # no document can hold it, ever
+
+    def _moves(self) -> Iterable[positions.Move]:
+        for shard in {*self._unit.offsets, *self._unit.ticks}:
+            held, to = self._unit.held[shard], self._unit.offsets.get(shard)
+            yield positions.Move(shard, held.epoch, held.stored, held.ticks, to)
 
     def _wrap(self, publishes: Sequence[Publish]) -> list[Parcel]:
         by_shard: dict[str, list[Publish]] = defaultdict(list)
@@ -235,7 +241,7 @@ class _Attempt:
 
     def _at(self, shard: str) -> str:
         """Name the position this unit moves a shard to; grows with every unit of the shard."""
-        held = self._held[shard]
+        held = self._unit.held[shard]
         offset = self._unit.offsets.get(shard, held.stored)
         ticks = held.ticks + (shard in self._unit.ticks and shard not in self._unit.offsets)
         return f"{offset + 1:020}-{ticks:012}"

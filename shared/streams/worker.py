@@ -102,6 +102,8 @@ class Worker:
             await self._ticks.pause()
             self.scope.health.tick(f"{self.scope.name} timers")
             try:
+                if self.ownership.failure is not None:
+                    raise self.ownership.failure  # without records nobody else would notice
                 await self._tick()
             except asyncio.CancelledError:
                 raise
@@ -148,7 +150,7 @@ class Worker:
     def _lose(self) -> None:
         self.scope.metrics.count("fenced_writes_total", processor=self.scope.name)
         self.scope.log.warning(
-            "fenced: another process owns a partition now", processor=self.scope.name
+            "fenced: a partition is not as this process left it", processor=self.scope.name
         )
         self._committer.forget()
         self.ownership.lost(self._consumer)

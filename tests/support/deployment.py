@@ -5,6 +5,7 @@ Tests share one Kafka and one MongoDB; the prefix keeps them apart.
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.local.ports import free_port
@@ -20,6 +22,7 @@ from deploy.local.stack import Stack
 from shared.events.topics import TOPICS, Topic
 from shared.mongo import Database
 from shared.streams.admin import create_topics
+from tests.support.processes import state_of
 
 ID_KEY = "a key for tests, long enough"
 
@@ -100,6 +103,30 @@ class Running:
         """Ask the process to stop (SIGTERM) and return its exit status."""
         self.process.terminate()
         return await self.ended(seconds)
+
+    async def stopped(self, seconds: float = 30.0) -> None:
+        """Return when the process is frozen (SIGSTOP)."""
+
+        async def frozen() -> bool:
+            return state_of(self.process.pid) == "T"
+
+        await eventually(frozen, f"the process is frozen: {self.log.read_text()}", seconds)
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Ask the operations port; return status and body, or (0, "") when nobody answers."""
+        try:
+            async with httpx.AsyncClient(timeout=5.0) as client:
+                answer = await client.get(f"http://127.0.0.1:{self.ops_port}{path}")
+        except httpx.HTTPError:
+            return 0, ""
+        return answer.status_code, answer.text
+
+    async def metric(self, name: str) -> float:
+        """Return the sum of a metric over its labels, 0 when it was never counted."""
+        _, text = await self.get("/metrics")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        pattern = re.compile(rf"throughline_{name}(\{{.*\}})? (\S+)")
+        return sum(float(match[2]) for line in lines if (match := pattern.fullmatch(line)))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to this process alone."""

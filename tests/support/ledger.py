@@ -5,7 +5,7 @@ Whatever is applied twice, or not at all, shows in its documents. Run as
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,11 @@ from shared.service import Service
 from shared.settings import ServiceSettings, load_settings, settings_for
 from shared.streams import Effects, Find, Incoming, Processor, Publisher, Received, State
 
+_UNSTORABLE: dict[str, Callable[[], Any]] = {
+    "too large a number": lambda: 2**70,
+    "too large a document": lambda: "x" * (17 * 1024 * 1024),
+    "half a character": lambda: "\ud800",
+}
 TIMER_AFTER = timedelta(milliseconds=300)
 
 
@@ -60,8 +65,11 @@ def decide(incoming: Sequence[Incoming], state: State, now: datetime) -> Effects
 
 def _note(one: Received, page: dict[str, Any], now: datetime, effects: Effects) -> None:
     event = one.event
-    if isinstance(event, MessageReceived) and event.data.text == "poison":
+    text = event.data.text if isinstance(event, MessageReceived) else ""
+    if text == "poison":
         raise ValueError("poison")
+    if text in _UNSTORABLE:
+        effects.save("pages", {"_id": f"{text} {event.id}", "body": _UNSTORABLE[text]()})
     if event.id in page["applied"]:
         return
     page["applied"][event.id] = page["applied"].get(event.id, 0) + 1

@@ -7,11 +7,16 @@ from pathlib import Path
 
 def is_running(pid: int) -> bool:
     """Whether the process exists and is more than an entry that nobody has collected yet."""
+    return state_of(pid) not in ("", "Z")
+
+
+def state_of(pid: int) -> str:
+    """The letter of the process's state as in proc(5), such as `T` for frozen; "" when gone."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+        return ""
+    return status.rpartition(")")[2].split()[0]
 
 
 def children_of(pid: int) -> list[int]:
