@@ -112,5 +112,8 @@ class _LibraryHandler(logging.Handler):
 
 
 def get_logger(service: str) -> Any:
-    """Return a logger whose lines name the service."""
-    return structlog.get_logger().bind(service=service)
+    """Return a logger whose lines name the service.
+
+    It takes its configuration at its first line, so that it may be made before `configure_logging`.
+    """
+    return structlog.get_logger(service=service)
