@@ -11,7 +11,7 @@ class DeadHeader(Record):
     """One header as it came, any bytes."""
 
     name: str
-    value: Base64Bytes | None
+    value: Base64Bytes | None = None
 
 
 class DeadLetterData(Record):
@@ -31,7 +31,7 @@ class DeadLetterData(Record):
     channel_account: str | None = None
     key: Base64Bytes | None = None
     headers: tuple[DeadHeader, ...] = ()
-    body: Base64Bytes | None
+    body: Base64Bytes | None = None
     error: str
     code_version: str
 
