@@ -9,8 +9,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
-from pymongo.errors import PyMongoError
+from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
 from shared.mongo import Database
 from shared.mongo.transactions import CommitUnknown, Transactions, WriteRefused
@@ -31,6 +32,13 @@ from shared.streams.publisher import Outgoing, outgoing
 
 T = TypeVar("T")
 
+# what PyMongo raises for a document that it cannot encode, before anything is sent: an integer
+# over 64 bits, a date before year 1 in UTC, a key with NUL, a lone surrogate, more than 16 MiB
+_UNSTORABLE = (OverflowError, ValueError, TypeError, BSONError, DocumentTooLarge)
+# and what the server says of a document that it will never take: BadValue, TypeMismatch,
+# DollarPrefixedFieldName, EmptyFieldName, DocumentValidationFailure, BSONObjectTooLarge, and a
+# document that an update made too large
+_REFUSED = frozenset({2, 14, 52, 56, 121, 10_334, 17_419})
 _MOST_REFUSALS = 5  # a guard refuses when another pool's owner was faster; not five times running
 
 
@@ -204,8 +212,7 @@ class _Attempt:
         if effects is None:
             incoming: list[Incoming] = [*unit.received, *fired]
             effects = await self._units.decide(session, incoming, self._now, self._first.finds)
-        await state.write(database, session, effects.writes)
-        await timers.write(database, session, fired, effects.timers)
+        await self._write(session, effects, fired)
         crash_point(f"{unit.label}state-written")
         parcels = self._wrap([*unit.dead, *effects.publishes])
         await self._exchange(session, parcels)
@@ -213,6 +220,19 @@ class _Attempt:
         self.decided = Decided(effects, parcels, fired)
         crash_point(f"{unit.label}before-commit")
         return self.decided
+
+    async def _write(self, session: Any, effects: Effects, fired: Sequence[TimerDue]) -> None:
+        """Write what was decided; what no document can hold is the decision's fault, for good."""
+        database = self._units._database
+        try:
+            await state.write(database, session, effects.writes)
+            await timers.write(database, session, fired, effects.timers)
+        except _UNSTORABLE as error:
+            raise DecisionFailed(_describe(error)) from error
+        except OperationFailure as error:
+            if _REFUSED.isdisjoint(_codes(error)):
+                raise
+            raise DecisionFailed(_describe(error)) from error
 
     def _wrap(self, publishes: Sequence[Publish]) -> list[Parcel]:
         by_shard: dict[str, list[Publish]] = defaultdict(list)
@@ -245,6 +265,11 @@ class _Attempt:
 
 def _encode(publishes: Sequence[Publish]) -> list[Outgoing]:
     return [outgoing(publish.event) for publish in publishes]
+
+
+def _codes(error: OperationFailure) -> set[int | None]:
+    writes = (error.details or {}).get("writeErrors", ())
+    return {error.code, *(write.get("code") for write in writes)}
 
 
 def _describe(error: Exception) -> str:
