@@ -1,4 +1,4 @@
-"""Logs: JSON from the first line on, whenever the logger was made, and never an exception's text."""
+"""Logs: JSON from the first line on, whenever the logger was made; no exception's text."""
 
 import json
 
