@@ -58,7 +58,9 @@ async def replay(options: argparse.Namespace) -> int:
     chosen = letters if options.all else _chosen(letters, options.ids)
     records = [letter for letter in chosen if letter.data.origin == "record"]
     requests = [letter for letter in chosen if letter.data.origin == "request"]
-    await put_back(settings.kafka, [_original(letter, settings) for letter in records])
+    # every group that gave a record up left a letter of it; the record itself is one
+    originals = dict.fromkeys(_original(letter, settings) for letter in records)
+    await put_back(settings.kafka, list(originals))
     translated = await _translate(settings, requests) if requests else 0
     still = len(requests) - translated
     print(f"put back {len(records) + translated} of {len(chosen)} dead letters")
@@ -87,7 +89,7 @@ def _chosen(letters: Sequence[DeadLettered], ids: Sequence[str]) -> list[DeadLet
         raise ThroughlineError(
             f"There is no dead letter {missing[0]}.", "`throughline dead-letters list` shows all."
         )
-    return [known[each] for each in ids]
+    return [known[each] for each in dict.fromkeys(ids)]
 
 
 def _origin(letter: DeadLettered) -> str:
@@ -104,7 +106,7 @@ def _original(letter: DeadLettered, settings: CommonSettings) -> OriginalRecord:
         data.partition or 0,
         data.key,
         data.body,
-        [(header.name, header.value) for header in data.headers],
+        tuple((header.name, header.value) for header in data.headers),
     )
 
 

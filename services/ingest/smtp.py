@@ -9,7 +9,7 @@ letter.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -99,8 +99,8 @@ class _MailServer(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if len(self._open) >= limits.MAIL_CONNECTIONS:
-            assert isinstance(transport, asyncio.WriteTransport)
-            transport.write(_BUSY)
+            # a cast, no check: uvloop's transports are none of asyncio's classes
+            cast(asyncio.WriteTransport, transport).write(_BUSY)
             transport.close()
             return
         self._open.add(self)

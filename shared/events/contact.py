@@ -49,7 +49,7 @@ class Attachment(Record):
     reference: Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
     media_type: Annotated[str, StringConstraints(max_length=255)] = "application/octet-stream"
     name: ShortText | None = None
-    size: int | None = None
+    size: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
 class MessageData(ContactData):

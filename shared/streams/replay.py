@@ -20,7 +20,7 @@ class OriginalRecord:
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 async def put_back(bootstrap: str, records: Sequence[OriginalRecord]) -> None:

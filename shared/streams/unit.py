@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
-from pymongo.errors import PyMongoError
+from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
 from shared.mongo import Database
 from shared.mongo.transactions import CommitUnknown, Transactions, WriteRefused
@@ -32,6 +32,12 @@ from shared.streams.publisher import Outgoing, outgoing
 
 T = TypeVar("T")
 
+# what the client cannot write as BSON: integers over 64 bits, half a surrogate pair, years before 1
+_UNSTORABLE = (OverflowError, ValueError, TypeError, BSONError, DocumentTooLarge)
+# and what the server says of a document that it will never take: BadValue, TypeMismatch,
+# DollarPrefixedFieldName, EmptyFieldName, DocumentValidationFailure, BSONObjectTooLarge, and a
+# document that an update made too large
+_REFUSED = frozenset({2, 14, 52, 56, 121, 10_334, 17_419})
 _MOST_REFUSALS = 5  # a guard refuses when another pool's owner was faster; not five times running
 
 
@@ -221,8 +227,12 @@ class _Attempt:
         try:
             await state.write(database, session, effects.writes, loaded, careful=careful)
             await timers.write(database, session, fired, effects.timers, careful=careful)
-        except (BSONError, OverflowError, UnicodeEncodeError) as error:
-            raise DecisionFailed(_describe(error)) from error  # no document can hold it, ever
+        except _UNSTORABLE as error:  # what no document can hold is the decision's fault, for good
+            raise DecisionFailed(_describe(error)) from error
+        except OperationFailure as error:
+            if _REFUSED.isdisjoint(_codes(error)):
+                raise
+            raise DecisionFailed(_describe(error)) from error
 
     def _moves(self) -> Iterable[positions.Move]:
         for shard in {*self._unit.offsets, *self._unit.ticks}:
@@ -260,6 +270,11 @@ class _Attempt:
 
 def _encode(publishes: Sequence[Publish]) -> list[Outgoing]:
     return [outgoing(publish.event) for publish in publishes]
+
+
+def _codes(error: OperationFailure) -> set[int | None]:
+    writes = (error.details or {}).get("writeErrors", ())
+    return {error.code, *(write.get("code") for write in writes)}
 
 
 def _describe(error: Exception) -> str:

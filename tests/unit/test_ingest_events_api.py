@@ -179,6 +179,16 @@ async def test_what_is_wrong_with_an_event_is_said_and_nothing_is_published(
     assert fakes.publisher.events == []
 
 
+@pytest.mark.parametrize("size", [2**63, 2**70, "9" * 30, -1])
+async def test_a_size_that_no_store_can_hold_is_refused(size: int | str) -> None:
+    fakes = Fakes()
+    event = message_event()
+    event["data"]["attachments"] = [{"reference": "file-1", "size": size}]
+    answer = await post(fakes, event)
+    assert answer.status_code == 422
+    assert not fakes.publisher.events
+
+
 async def test_one_wrong_event_refuses_the_batch_and_says_which() -> None:
     fakes = Fakes()
     answer = await post(fakes, [message_event(), message_event(type="com.example.x")], BATCH)

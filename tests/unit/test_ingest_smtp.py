@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import ChannelAccount
@@ -159,3 +160,16 @@ async def test_beyond_the_connections_there_are_a_relay_is_told_to_try_again() -
         assert greeting.startswith(b"421")
         await in_thread(deliver, port, [SUPPORT], PLAIN)
     assert len(fakes.publisher.events) == 1
+
+
+def test_a_relay_beyond_the_connections_is_told_so_on_the_loop_we_run_on() -> None:
+    async def scenario() -> bytes:
+        async with relay(Fakes()) as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(11)]
+            async with asyncio.timeout(5):
+                greeting = await held[limits.MAIL_CONNECTIONS][0].read(100)
+            for _, writer in held:
+                writer.close()
+            return greeting
+
+    assert uvloop.run(scenario()).startswith(b"421")
