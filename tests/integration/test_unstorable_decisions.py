@@ -34,7 +34,7 @@ async def apply(database: Database, effects: Effects) -> None:
         database, [SHARD], generation=1, owner="t", lsid=await transactions.lsid(), force=False
     )
     held = Held(SHARD, "contact-events", 0, mine.epoch, mine.offset, mine.offset, mine.ticks)
-    unit = Unit(held={SHARD: held}, [Received(a_message_received("conv_1"), SHARD)], offsets={SHARD: 0})
+    unit = Unit({SHARD: held}, [Received(a_message_received("conv_1"), SHARD)], offsets={SHARD: 0})
     units = Units(processor, database, transactions)
     try:
         await units.apply(unit, datetime.now(UTC), units.look(unit, NOON))
