@@ -6,10 +6,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ThroughlineError, Unavailable
 
 RETRY_AFTER = {"Retry-After": "5"}
+BODY_LIMIT = 1024 * 1024  # bytes; an agent's or integrator's request is a few hundred
 
 
 class ApiError(Exception):
@@ -31,9 +33,13 @@ def error_response(
     return JSONResponse(body, status_code=status, headers=headers)
 
 
-def create_api(title: str, version: str) -> FastAPI:
-    """Return a FastAPI application whose every error has our envelope; no docs page from a CDN."""
+def create_api(title: str, version: str, body_limit: int = BODY_LIMIT) -> FastAPI:
+    """Return a FastAPI application whose every error has our envelope; no docs page from a CDN.
+
+    Bodies over `body_limit` bytes are refused with 413 while they stream in.
+    """
     api = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
+    api.add_middleware(_BodyLimit, limit=body_limit)
     api.add_exception_handler(ApiError, _api_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_error)
@@ -58,6 +64,26 @@ def check_bearer(request: Request, token: str | None) -> None:
         )
 
 
+class _BodyLimit:
+    """Counts a body while it streams, whatever its Content-Length says."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise HTTPException(413)  # FastAPI would make a 400 of any other
+            return message
+
+        await self._app(scope, counted if scope["type"] == "http" else receive, send)
+
+
 async def _api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return error_response(error.status, error.code, error.message, error.fix, error.headers)
@@ -78,10 +104,14 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_response(
         error.status_code,
-        {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused"),
-        {404: "There is nothing here.", 405: "This method does not exist here."}.get(
-            error.status_code, "The request was refused."
+        {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(
+            error.status_code, "refused"
         ),
+        {
+            404: "There is nothing here.",
+            405: "This method does not exist here.",
+            413: "The body is too large.",
+        }.get(error.status_code, "The request was refused."),
         "See /openapi.json.",
         dict(error.headers or {}),
     )

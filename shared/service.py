@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.clock import Clock, SystemClock
-from shared.errors import ThroughlineError
+from shared.errors import SettingsError, ThroughlineError
 from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
@@ -94,7 +95,7 @@ class Service:
 
     async def _start(self, running: list[asyncio.Task[Any]]) -> None:
         await self._prepare_database()
-        await self.publisher.start()
+        running.append(await self.publisher.start())
         for processor in self._processors:
             running += self._start_processor(processor)
         for task in self._tasks:
@@ -102,7 +103,7 @@ class Service:
         if self.http is not None:
             self._http = _Server(self.http, self.settings.host, self.settings.port)
             running.append(asyncio.create_task(self._http.serve(), name="http"))
-            await self._http.answering()
+            await self._http.answering(running[-1])
         gc.collect()
         gc.freeze()  # what start-up made lives as long as the process: never look at it again
         gc.set_threshold(50_000, 20, 20)
@@ -129,6 +130,7 @@ class Service:
             health=self.health,
             log=self._log,
             session_timeout=common.session_timeout,
+            limit_dead_letters=common.limit_dead_letters,
         )
         worker = Worker(processor, scope, self.database, self.publisher)
         consumer = Consumer(common.kafka, worker)
@@ -247,14 +249,31 @@ class _Server(uvicorn.Server):
             )
         )
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop; raise `SettingsError` when the port is taken."""
+        await super().serve(sockets or [self._bound()])
+
+    def _bound(self) -> socket.socket:
+        listener = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.config.host, self.config.port))
+        except OSError as error:
+            listener.close()
+            raise SettingsError(
+                f"{self.config.host}:{self.config.port} cannot be served on ({error.strerror}).",
+                "End what uses it, or set another port (docs/settings.md).",
+            ) from None
+        return listener
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
 
-    async def answering(self) -> None:
-        """Return when the port accepts connections."""
-        while not self.started:  # noqa: ASYNC110 - uvicorn has a flag for it, and no event
+    async def answering(self, serving: asyncio.Task[Any]) -> None:
+        """Return when the port accepts connections, or `serving` has failed."""
+        while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag for it, and no event
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:

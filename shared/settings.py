@@ -43,6 +43,11 @@ class CommonSettings(BaseSettings):
         description="seconds after which a silent consumer's partitions move on: ten heartbeats. "
         "Kafka's group.min.session.timeout.ms and group.max.session.timeout.ms bound it",
     )
+    limit_dead_letters: bool = Field(
+        default=True,
+        description="stop a consumer that gives up too many records; switch off for one run, "
+        "after looking, to let truly bad ones through to the dead letters",
+    )
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", description="debug, info, warning or error"
     )

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
+from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
@@ -39,7 +40,7 @@ class _LateMeter:
 
 def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION)
+    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
     api.router.routes.extend(webhooks.routes())
     api.include_router(events.router())
     return api

@@ -1,6 +1,7 @@
 """The agents' API: declare, take offers, complete work, and look at cases and queues."""
 
 import asyncio
+import json
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
@@ -53,7 +54,8 @@ class _Api:
         key: str | None,
     ) -> views.CommandView:
         """Send a command and answer with its outcome: 200, 202 (not yet), 404 or 409."""
-        this = command_id(key, request.method, request.url.path)
+        body = json.dumps(data, sort_keys=True, default=str)
+        this = command_id(key, request.method, request.url.path, body)
         event = command(kind, this, data, self.clock.now(), SOURCE)
         outcome = await self.commands.send(event, repeated=key is not None)
         if outcome is None:

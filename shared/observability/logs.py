@@ -107,7 +107,8 @@ class _LibraryHandler(logging.Handler):
             "a library complained",
             where=f"{record.name}:{record.funcName}:{record.lineno}",
             error=error,
-            reason=str(record.msg)[:200],  # the template, never its arguments
+            # the template, never its arguments; without arguments it may be formatted already
+            reason=str(record.msg)[:200] if record.args else None,
         )
 
 

@@ -14,7 +14,7 @@ from shared.events import OpaqueEvent, Undecodable, decode
 from shared.streams.burial import dead_letter
 from shared.streams.committer import Committer
 from shared.streams.effects import Publish, Received
-from shared.streams.limits import DeadLetterLimit
+from shared.streams.limits import DeadLetterLimit, NoLimit
 from shared.streams.ownership import Ownership
 from shared.streams.scope import Scope
 from shared.streams.unit import DecisionFailed, Held, Unit
@@ -35,7 +35,7 @@ class Batches:
 
     def __init__(self, scope: Scope, committer: Committer, ownership: Ownership) -> None:
         self._scope, self._committer, self._ownership = scope, committer, ownership
-        self._limit = DeadLetterLimit()
+        self._limit = DeadLetterLimit() if scope.limit_dead_letters else NoLimit()
         self.consumer: Any = None
 
     def slices(self, records: Sequence[Any]) -> list[Slice]:
@@ -134,7 +134,6 @@ class Batches:
         letter = dead_letter(
             record,
             topic=held.topic,
-            shard=held.shard,
             group=self._scope.name,
             error=error,
             now=self._scope.clock.now(),

@@ -96,6 +96,7 @@ class Committer:
 
     def _measure(self, unit: Unit, decided: Decided) -> None:
         metrics, name, now = self._scope.metrics, self._scope.name, self._scope.clock.now()
+        metrics.count("refused_writes_total", self._units.take_refused(), processor=name)
         counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         for count in decided.effects.counts:
             counts[count.metric, count.labels] += count.amount  # type: ignore[assignment]

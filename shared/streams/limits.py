@@ -40,8 +40,17 @@ class DeadLetterLimit:
         return DeadLetterLimit(recent, row)
 
 
+class NoLimit(DeadLetterLimit):
+    """No limit, because an operator lifted it for one run."""
+
+    def after(self, outcomes: Sequence[bool]) -> "NoLimit":
+        """Return itself."""
+        return self
+
+
 def _too_many(which: str) -> TooManyDeadLetters:
     return TooManyDeadLetters(
         f"{which} could not be processed.",
-        "Look at them with `throughline dead-letters list`, mend the cause, restart.",
+        "Mend the cause and restart; if the records are truly bad, run once with "
+        "THROUGHLINE_LIMIT_DEAD_LETTERS=false.",
     )

@@ -70,9 +70,13 @@ class Publisher:
         self._flusher: asyncio.Task[None] | None = None
         self.failures = 0
 
-    async def start(self) -> None:
-        """Connect, in the background if Kafka is not there yet: being up never depends on it."""
+    async def start(self) -> asyncio.Task[None]:
+        """Connect, in the background if Kafka is not there yet: being up never depends on it.
+
+        Returns the task that publishes; should it end, nothing is published any more.
+        """
         self._flusher = asyncio.create_task(self._run(), name="publisher")
+        return self._flusher
 
     async def stop(self) -> None:
         """Send what waits, then disconnect."""

@@ -21,6 +21,7 @@ class Scope:
     health: Health
     log: Any
     session_timeout: float
+    limit_dead_letters: bool = True
 
     def count(self, metric: str, topic: str, amount: float = 1.0) -> None:
         """Count something of a topic."""

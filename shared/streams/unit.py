@@ -118,6 +118,12 @@ class Units:
         self._processor = processor
         self._database = database
         self._transactions = transactions
+        self._refused = 0
+
+    def take_refused(self) -> int:
+        """Return how often a guard or index refused since this was last asked."""
+        refused, self._refused = self._refused, 0
+        return refused
 
     def look(self, unit: Unit, now: datetime) -> First:
         """Ask what a unit needs; decide at once if that is nothing."""
@@ -139,6 +145,7 @@ class Units:
                 return await self._transactions.run(attempt.work)
             except WriteRefused as refused:
                 reason = str(refused)
+                self._refused += 1
             except CommitUnknown:
                 if await self._has_committed(attempt):
                     return attempt.decided

@@ -28,6 +28,7 @@ from shared.streams.timers import DueHeap
 from shared.streams.unit import Units
 
 _RETRY_PAUSE = 1.0  # seconds
+_CLOSE_TIMEOUT = 2.0  # seconds; a session that MongoDB does not answer for ends by itself
 
 
 class Worker:
@@ -78,7 +79,7 @@ class Worker:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
         metrics, name = self.scope.metrics, self.scope.name
         metrics.observe("batch_records", len(records), processor=name)
         metrics.observe("batch_seconds", time.monotonic() - started, processor=name)
@@ -108,7 +109,7 @@ class Worker:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                self._fail(error)
+                self.fail(error)
                 return
 
     async def _tick(self) -> None:
@@ -125,27 +126,25 @@ class Worker:
             await asyncio.sleep(_RETRY_PAUSE)
 
     async def drain(self, seconds: float) -> None:
-        """Let the running batch end, settle what it left, and give all shards up."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._turn.acquire()
-        except TimeoutError:
-            await self.ownership.release()  # the epoch refuses whatever still runs
-            return
-        try:
-            with contextlib.suppress(Fenced, Unavailable, PyMongoError):
+        """Let the running batch end, settle what it left, and give all shards up.
+
+        What cannot be settled in time is left to the successor: the epoch refuses whatever still
+        runs here, and MongoDB has everything that was decided.
+        """
+        with contextlib.suppress(TimeoutError, Fenced, Unavailable, PyMongoError):
+            async with asyncio.timeout(seconds), self._turn:
                 await self._committer.settle()
-            await self._committer.commit_offsets(self._consumer)
-            self._committer.forget()
-            await self.ownership.release()
-        finally:
-            self._turn.release()
+        await self._committer.commit_offsets(self._consumer)
+        self._committer.forget()
+        await self.ownership.release()
 
     async def stop(self, seconds: float) -> None:
         """Take no more work and drain."""
         self._draining = self._committer.draining = True
         await self.drain(seconds)
-        await self._transactions.close()
+        with contextlib.suppress(TimeoutError, PyMongoError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._transactions.close()
 
     def _lose(self) -> None:
         self.scope.metrics.count("fenced_writes_total", processor=self.scope.name)
@@ -155,6 +154,7 @@ class Worker:
         self._committer.forget()
         self.ownership.lost(self._consumer)
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """End the process because of this; the first reason counts."""
         if not self.failed.done():
             self.failed.set_result(error)
