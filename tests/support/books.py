@@ -41,9 +41,13 @@ class Load:
         self._task = asyncio.create_task(self._run())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop.set()
-        await self._task
+        if kind is not None:
+            self._task.cancel()  # the test has failed: Kafka may be away for good
+            await asyncio.wait([self._task])
+        else:
+            await self._task
 
     async def _run(self) -> None:
         producer = AIOKafkaProducer(
