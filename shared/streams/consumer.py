@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.errors import ThroughlineError
+from shared.streams.lenient import read_leniently
 from shared.streams.worker import Worker
 
 MAX_RECORDS = 500  # per batch: 54 ms in one transaction, far below its 5 s life time
@@ -44,19 +44,6 @@ def _without_headers(record: Any) -> Any:
 
 async def _pass_through(message: Any) -> Any:
     return message
-
-
-class UnreadableRecord(ThroughlineError):
-    """A record that Kafka's protocol forbids: a header whose *name* is not UTF-8."""
-
-
-def _unreadable(consumer: Any) -> UnreadableRecord:
-    places = ", ".join(sorted({partition.topic for partition in consumer.assignment()}))
-    return UnreadableRecord(
-        f"A record on one of {places} has a header whose name is not UTF-8; aiokafka cannot read "
-        "past it.",
-        "Find who writes such records; move the position past it once it is known.",
-    )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -142,8 +129,12 @@ class Consumer:
                 try:
                     return await poll(**options)
                 except UnicodeDecodeError:
-                    self._worker.fail(_unreadable(consumer))
-                    raise
+                    self._worker.scope.log.warning(
+                        "a header's name is not UTF-8: reading slowly from now on",
+                        processor=self._worker.processor.name,
+                    )
+                    await read_leniently(consumer)
+                    return {}
 
             consumer.getmany = getmany
             return consumer

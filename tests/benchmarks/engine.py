@@ -103,19 +103,20 @@ async def time_processor(
 
     worker.handle = counted  # type: ignore[method-assign]
     consumer = Consumer(place.kafka, worker)
-    timers = asyncio.create_task(worker.run())
-    await consumer.start()
+    loops = [asyncio.create_task(worker.run()), asyncio.create_task(consumer.run())]
     try:
         async with asyncio.timeout(_PATIENCE):
-            waiting = asyncio.create_task(done.wait())
-            await asyncio.wait({waiting, worker.failed}, return_when=asyncio.FIRST_COMPLETED)
+            waiting: asyncio.Future[Any] = asyncio.create_task(done.wait())
+            failed: asyncio.Future[Any] = worker.failed
+            await asyncio.wait({waiting, failed}, return_when=asyncio.FIRST_COMPLETED)
             if worker.failed.done():
                 raise worker.failed.result()
         seconds = time.perf_counter() - started
     finally:
-        timers.cancel()
         await worker.stop(20.0)
         await consumer.stop()
+        for loop in loops:
+            loop.cancel()
         await publisher.stop()
     if keep is not None:
         await keep(database)
