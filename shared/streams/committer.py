@@ -5,6 +5,7 @@ ran ahead, parcels to forget, offsets to commit) may be lost at any moment witho
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from shared.streams.publisher import Publisher
 from shared.streams.scope import Scope
 from shared.streams.unit import Decided, Unit, Units
 
+_COMMIT_EVERY = 1.0  # seconds; they matter for lag metrics and restarts only
 _COMMIT_TIMEOUT = 5.0  # seconds; aiokafka itself would retry for ever
 
 
@@ -45,6 +47,7 @@ class Committer:
         self._sent: list[Parcel] = []
         self._uncommitted: dict[TopicPartition, int] = {}
         self._publishing: asyncio.Task[None] | None = None
+        self._offsets_committed = 0.0
         self.draining = False
 
     async def commit(self, unit: Unit) -> None:
@@ -152,10 +155,12 @@ class Committer:
             crash_point("outbox-deleted")
             crash_point("tick-outbox-deleted")
 
-    async def commit_offsets(self, consumer: Any) -> None:
+    async def commit_offsets(self, consumer: Any, *, now: bool = False) -> None:
         """Tell Kafka how far we are; only lag metrics and restarts care."""
-        if not self._uncommitted or consumer is None:
+        since = time.monotonic() - self._offsets_committed
+        if not self._uncommitted or consumer is None or (since < _COMMIT_EVERY and not now):
             return
+        self._offsets_committed = time.monotonic()
         offsets, self._uncommitted = self._uncommitted, {}
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT):

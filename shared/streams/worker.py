@@ -28,6 +28,11 @@ from shared.streams.timers import DueHeap
 from shared.streams.unit import Units
 
 _RETRY_PAUSE = 1.0  # seconds
+# A batch of one costs nearly as much as a batch of fifty: about 5 ms of CPU for its transaction,
+# here and in MongoDB. Beginning at most 40 a second lets batches grow under load, and costs a
+# lonely event nothing.
+_PACE = 0.025  # seconds from the beginning of one small batch to the next
+_SMALL = 100  # records
 _CLOSE_TIMEOUT = 2.0  # seconds; a session that MongoDB does not answer for ends by itself
 
 
@@ -76,6 +81,7 @@ class Worker:
                 if not self._draining:
                     crash_point("batch-received")
                     await self._handle(records)
+            await self._pace(len(records), started)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -83,6 +89,12 @@ class Worker:
         metrics, name = self.scope.metrics, self.scope.name
         metrics.observe("batch_records", len(records), processor=name)
         metrics.observe("batch_seconds", time.monotonic() - started, processor=name)
+
+    async def _pace(self, records: int, started: float) -> None:
+        """Leave what comes in now to the next batch, if this one was small."""
+        left = started + _PACE - time.monotonic()
+        if records < _SMALL and left > 0:
+            await asyncio.sleep(left)
 
     async def _handle(self, records: Sequence[Any]) -> None:
         slices: list[Slice] = []
@@ -134,7 +146,7 @@ class Worker:
         with contextlib.suppress(TimeoutError, Fenced, Unavailable, PyMongoError):
             async with asyncio.timeout(seconds), self._turn:
                 await self._committer.settle()
-        await self._committer.commit_offsets(self._consumer)
+        await self._committer.commit_offsets(self._consumer, now=True)
         self._committer.forget()
         await self.ownership.release()
 

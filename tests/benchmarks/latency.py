@@ -47,6 +47,7 @@ async def run(stack: Stack, rounds: int) -> list[Figure]:
         await asyncio.to_thread(local.start)
         async with _Probe.open(local) as probe:
             await probe.declare_agents()
+            await probe.find_rate()  # warms up: Kafka's JVM compiles, caches fill
             rate = await probe.find_rate()
             half = rate / 2
             print(f"  through to the timeline: {rate:,.0f}/s; half load: {half:,.0f}/s", flush=True)
