@@ -45,7 +45,7 @@ class Load:
         self._stop.set()
         if kind is not None:
             self._task.cancel()  # the test has failed: Kafka may be away for good
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=5.0)
         else:
             await self._task
 
