@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,11 +69,13 @@ def up(*, smoke: bool, sample: bool) -> int:
 class LocalRun:
     """The four services as processes, on their usual ports or on free ones.
 
-    `prefix` keeps topics, groups and databases apart from others on the same servers.
+    `prefix` keeps topics, groups and databases apart from others on the same servers;
+    `edit_policy` may change this run's copy of the policy folder.
     """
 
     stack: Stack
     prefix: str = ""
+    edit_policy: Callable[[Path], None] = lambda _folder: None
     secrets: dict[str, str] = field(default_factory=lambda: _fresh_secrets(), repr=False)
     _ports: dict[str, int] = field(default_factory=dict)
     _services: dict[str, ServerProcess] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class LocalRun:
         policy = self._folder / "policy"
         shutil.copytree(_POLICY, policy)
         shutil.copy(_SAMPLE / "charter.yaml", policy / "charter.yaml")
+        self.edit_policy(policy)
         return {
             "THROUGHLINE_KAFKA": self.stack.kafka_bootstrap,
             "THROUGHLINE_MONGODB": self.stack.mongodb_uri,

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,15 +26,19 @@ from deploy.up import SERVICES, LocalRun
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.parse import parse_payload
+from services.routing.commands import command
 from services.routing.domain.case import case_id_of
+from shared.clock import to_milliseconds
+from shared.events.routing import OfferAnswered, WorkItemFinished
 from shared.ids import KeyedIds, derived_id
 from shared.mongo import Database
 from shared.policy import load_policy
+from shared.streams import Publisher
 from tests.benchmarks.report import Figure, figure
 
-AGENTS = 20
-_CAPACITY = 10_000  # units each: offers are timed, not waiting
-_FIND_RATE_WITH = 1_500  # messages
+AGENTS = 40
+_CAPACITY = 1_000  # units each: offers are timed, not waiting for capacity
+_FIND_RATE_WITH = 1_000  # messages
 _SECONDS = 10  # per round at half load
 _CONNECTIONS = 16
 _SETTLE = 60.0
@@ -43,17 +48,20 @@ _P99 = 0.99
 
 async def run(stack: Stack, rounds: int) -> list[Figure]:
     """Measure latencies at half load and the memory of each service afterwards."""
-    with LocalRun(stack) as local:
+    with LocalRun(stack, edit_policy=_long_leases) as local:
         await asyncio.to_thread(local.start)
         async with _Probe.open(local) as probe:
             await probe.declare_agents()
             await probe.find_rate()  # warms up: Kafka's JVM compiles, caches fill
+            await probe.finish_work()
             rate = await probe.find_rate()
+            await probe.finish_work()
             half = rate / 2
             print(f"  through to the timeline: {rate:,.0f}/s; half load: {half:,.0f}/s", flush=True)
             timelines, offers = [], []
             for number in range(rounds):
                 timeline, offer = await probe.measure(half)
+                await probe.finish_work()
                 timelines.append(timeline * 1000)
                 offers.append(offer * 1000)
                 print(
@@ -72,6 +80,12 @@ async def run(stack: Stack, rounds: int) -> list[Figure]:
             _at_most(f"memory_{name}", [megabytes], _BOUND_MB, "MB", "resident, after that load")
         )
     return found
+
+
+def _long_leases(policy: Path) -> None:
+    """Let offers stand for an hour: here nobody answers them, and re-offering is not measured."""
+    routing = policy / "routing.yaml"
+    routing.write_text(routing.read_text().replace("lease_seconds: 30", "lease_seconds: 3600"))
 
 
 def _at_most(name: str, rounds: list[float], target: float, unit: str, against: str) -> Figure:
@@ -140,6 +154,9 @@ class _Probe:
         self._sent: dict[str, float] = {}
         self._on_timeline: dict[str, float] = {}
         self._offered: dict[str, float] = {}
+        self._offers: list[dict[str, Any]] = []
+        self._routing = Database(local.stack.mongodb_uri, "throughline-routing")
+        self._publisher = Publisher(local.stack.kafka_bootstrap)
 
     @classmethod
     @asynccontextmanager
@@ -147,21 +164,23 @@ class _Probe:
         """Watch the timeline and the offers while the block runs."""
         limits = httpx.Limits(max_connections=_CONNECTIONS * 4)
         mongodb = local.stack.mongodb_uri
-        profile, routing = (Database(mongodb, f"throughline-{n}") for n in ("profile", "routing"))
+        profile = Database(mongodb, "throughline-profile")
         async with httpx.AsyncClient(limits=limits, timeout=20.0) as client:
             probe = cls(local, client)
             watchers = [
                 asyncio.create_task(probe._watch_timeline(profile)),
-                asyncio.create_task(probe._watch_offers(routing)),
+                asyncio.create_task(probe._watch_offers(probe._routing)),
             ]
+            await probe._publisher.start()
             await asyncio.sleep(1.0)  # both streams are open by then
             try:
                 yield probe
             finally:
                 for watcher in watchers:
                     watcher.cancel()
+                await probe._publisher.stop()
                 profile.close()
-                routing.close()
+                probe._routing.close()
 
     async def _watch_timeline(self, database: Database) -> None:
         async for entry in database.watch("timeline"):
@@ -171,6 +190,7 @@ class _Probe:
     async def _watch_offers(self, database: Database) -> None:
         async for item in database.watch("assignments"):
             self._offered.setdefault(item["work_item_id"], time.perf_counter())
+            self._offers.append(item)
 
     async def declare_agents(self) -> None:
         """Declare agents with room for everything, so that each item is offered at once."""
@@ -184,6 +204,25 @@ class _Probe:
             }
             url = f"{self._places.routing}/v1/agents/bench-{number}"
             (await self._client.put(url, json=agent)).raise_for_status()
+
+    async def finish_work(self) -> None:
+        """Let the agents accept and complete all they were offered, as they would in a day."""
+        now = to_milliseconds(datetime.now(UTC))
+        accepted, finished = [], []
+        for item in self._offers:
+            who = {"agent_id": item["agent_id"], "pool": "default"}
+            answer = {**who, "offer_id": item["_id"], "answer": "accept"}
+            done = {**who, "work_item_id": item["work_item_id"]}
+            accepted.append(command(OfferAnswered, f"a-{item['_id']}", answer, now, "/bench"))
+            finished.append(command(WorkItemFinished, f"f-{item['_id']}", done, now, "/bench"))
+        self._offers.clear()
+        await self._publisher.publish(accepted)
+        await self._publisher.publish(finished)
+        async with asyncio.timeout(_SETTLE):
+            while await self._routing.count(  # noqa: ASYNC110 - another process makes it zero
+                "assignments", {"active": True}
+            ):
+                await asyncio.sleep(0.1)
 
     async def _send(self, message: _Message) -> None:
         self._sent[message.conversation] = time.perf_counter()
