@@ -50,7 +50,7 @@ class Deployment:
         }
 
     def start(self, module: str, *, service: str = "profile", **more: str) -> "Running":
-        """Start `python -m module` as a service process on free ports."""
+        """Start `python -m module` (arguments may follow) as a service process on free ports."""
         ops_port = free_port()
         environment = self.environment(
             **{
@@ -59,10 +59,10 @@ class Deployment:
                 **more,
             }
         )
-        log = self.folder / f"{module}-{len(self._processes)}.log"
+        log = self.folder / f"{module.replace(' ', '-')}-{len(self._processes)}.log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, stdout=sink, stderr=sink
+                [sys.executable, "-m", *module.split()], env=environment, stdout=sink, stderr=sink
             )
         self._processes.append(process)
         return Running(process, log, ops_port)

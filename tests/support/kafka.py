@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.events import Event, decode, encode
 from shared.events.topics import HOME
@@ -52,3 +52,16 @@ async def read_records(bootstrap: str, topic: str) -> list[Any]:
 async def read_events(bootstrap: str, prefix: str, topic: str) -> list[Event]:
     """Return every event on a topic."""
     return [decode(topic, r.value) for r in await read_records(bootstrap, f"{prefix}{topic}")]
+
+
+async def ends(bootstrap: str, prefix: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+    """Return where each partition of the topics ends: (topic, partition) to the next offset."""
+    names = [f"{prefix}{topic}" for topic in topics]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=f"{prefix}ends")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(name, n) for name in names for n in range(12)])
+        found = await consumer.end_offsets(consumer.assignment())
+    finally:
+        await consumer.stop()
+    return {(place.topic.removeprefix(prefix), place.partition): at for place, at in found.items()}
