@@ -29,9 +29,9 @@ from shared.streams.unit import Units
 
 _RETRY_PAUSE = 1.0  # seconds
 # A batch of one costs nearly as much as a batch of fifty: about 5 ms of CPU for its transaction,
-# here and in MongoDB. Beginning at most 50 a second lets batches grow under load, and costs a
+# here and in MongoDB. Beginning at most 25 a second lets batches grow under load, and costs a
 # lonely event nothing.
-_PACE = 0.02  # seconds from the beginning of one small batch to the next
+_PACE = 0.04  # seconds from the beginning of one small batch to the next
 _SMALL = 100  # records
 _CLOSE_TIMEOUT = 2.0  # seconds; a session that MongoDB does not answer for ends by itself
 
