@@ -11,7 +11,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -32,6 +32,7 @@ from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, S
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
 EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
 DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s covers it twice
+_DISCONNECT = 5.0  # seconds to leave a group or end a connection
 _HTTP_GRACE = 5  # seconds for requests in flight
 
 Task = Callable[[], Awaitable[None]]
@@ -181,11 +182,22 @@ class Service:
             await self._http.stop()
         await asyncio.gather(*(worker.stop(DRAIN) for worker in self._workers))
         for consumer in self._consumers:
-            with contextlib.suppress(Exception):
-                await consumer.stop()
-        await self.publisher.stop()
+            await self._disconnect(consumer.stop())
+        await self._disconnect(self.publisher.stop())
         self.database.close()
         self._log.info("stopped in good order")
+
+    async def _disconnect(self, stopping: Coroutine[Any, Any, None]) -> None:
+        """Say goodbye to Kafka, but not for ever: everything that matters is in MongoDB by now.
+
+        Without a broker aiokafka looks for its group's coordinator with no limit of time.
+        """
+        done, _ = await asyncio.wait({asyncio.create_task(stopping)}, timeout=_DISCONNECT)
+        if not done:
+            self._log.warning("disconnected without Kafka's answer", where="stop")
+        for task in done:
+            if error := task.exception():
+                self._log.warning("disconnecting failed", error=type(error).__name__)
 
 
 def uvicorn_loop(main: Any) -> int:
