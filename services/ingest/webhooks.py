@@ -72,7 +72,8 @@ class Webhooks:
         try:
             with self._gate.enter(f"{door.account.provider}/{door.account.name}"):
                 body = await read_body(request, door.adapter.max_body)
-                await self._intake.accept(door, RawRequest(body, headers, _query(request)))
+                given = RawRequest(body, headers, _query(request))
+                await self._intake.accept(door, given)
         except SignatureRefused as error:
             raise self._refused(door, error) from None
         except (Busy, Unavailable) as error:
@@ -81,7 +82,7 @@ class Webhooks:
                 503, "unavailable", "We cannot take this now.", "Send it again.", _RETRY
             ) from None
         self._count(door, "accepted")
-        media_type, answer = door.adapter.answer
+        media_type, answer = door.adapter.reply(given, door.account)
         return Response(answer, media_type=media_type)
 
     def _refused(self, door: Door, error: SignatureRefused) -> ApiError:

@@ -18,7 +18,7 @@ from services.profile.domain.profile import Name, display_name, recorded_name
 from services.profile.domain.timeline import Entry
 from shared.clock import to_milliseconds
 from shared.events import Event, OpaqueEvent
-from shared.events.contact import ContactData, ContactPointChangedData
+from shared.events.contact_data import ContactData, ContactPointChangedData
 from shared.events.customers import CustomerRecordedData
 from shared.events.envelope import ContactPoint
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from shared.events.contact import FormField, ShortText
+from shared.events.contact_data import FormField, ShortText
 from shared.events.envelope import ContactPoint, Event, Id, Record
 
 

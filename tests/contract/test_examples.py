@@ -11,7 +11,7 @@ import pytest
 
 from deploy.generate import event_types, schema
 from shared.events import Event, OpaqueEvent, decode, encode
-from shared.events.contact import ContactData
+from shared.events.contact_data import ContactData
 from shared.events.envelope import Record
 from shared.events.topics import CONTACT_INBOX, HOME
 from tests.support.examples import example_files, wire_type_of

@@ -11,7 +11,8 @@ import pytest
 from deploy.local.stack import Stack
 from shared.clock import to_milliseconds
 from shared.events import Event
-from shared.events.contact import MessageSent, MessageSentData
+from shared.events.contact import MessageSent
+from shared.events.contact_data import MessageSentData
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from tests.support.builders import a_message_received
 from tests.support.deployment import Deployment, Running, eventually

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from shared.events.contact import MessageData, MessageReceived
+from shared.events.contact import MessageReceived
+from shared.events.contact_data import MessageData
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _numbers = count()

@@ -5,11 +5,7 @@ from typing import Any
 
 from services.profile.handlers import Handlers
 from shared.events import About, Event
-from shared.events.contact import (
-    ContactPointChanged,
-    MessageReceived,
-    MessageSent,
-)
+from shared.events.contact import ContactPointChanged, MessageReceived, MessageSent
 from shared.events.customers import CustomerRecorded
 from shared.events.envelope import OpaqueEvent
 from shared.events.routing import CaseOpened

@@ -8,7 +8,8 @@ from services.routing.domain.policy import OfferPolicy, Queue, RoutingPolicy
 from services.routing.handlers import Matcher
 from services.routing.store import AGENTS, ASSIGNMENTS
 from shared.events import About, Event
-from shared.events.contact import MessageData, MessageReceived
+from shared.events.contact import MessageReceived
+from shared.events.contact_data import MessageData
 from shared.events.routing import (
     AgentDeclared,
     AgentDeclaredData,

@@ -13,6 +13,7 @@ from services.ingest.adapters.contract import (
     Unparseable,
 )
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.schemes import Trusted
 from services.ingest.parse import UnknownProvider, parse_payload
 from shared.events import decode, encode
 from shared.events.topics import HOME
@@ -28,15 +29,19 @@ def _parse_or_dead(provider: str, name: str) -> Parsed | None:
         return None
 
 
-def test_an_adapter_without_a_verifier_cannot_be_built() -> None:
-    class NoVerifier(Adapter):
-        provider = "careless"
+def test_an_adapter_without_a_scheme_cannot_even_be_defined() -> None:
+    with pytest.raises(TypeError, match="no scheme"):
 
-        def parse(self, *arguments: object) -> Parsed:
-            return Parsed()
+        class NoScheme(Adapter):
+            provider = "careless"
 
-    with pytest.raises(TypeError, match="verify"):
-        NoVerifier()  # type: ignore[abstract]
+
+def test_a_hook_that_verifies_nothing_cannot_be_defined() -> None:
+    with pytest.raises(TypeError, match="verifies nothing"):
+
+        class Open(Adapter):
+            provider = "careless"
+            scheme = Trusted()
 
 
 @pytest.mark.parametrize("provider", ADAPTERS)

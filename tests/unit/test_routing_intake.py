@@ -9,7 +9,8 @@ from services.routing.domain.policy import RoutingPolicy
 from services.routing.handlers import Intake
 from services.routing.store import CASES
 from shared.case_reference import case_reference
-from shared.events.contact import InteractionData, InteractionStarted
+from shared.events.contact import InteractionStarted
+from shared.events.contact_data import InteractionData
 from shared.events.envelope import OpaqueEvent
 from shared.events.routing import CaseOpened, WorkItemSubmitted
 from shared.policy import load_policy

@@ -8,7 +8,7 @@ import pytest
 from services.sla.domain.charter import CharterFile
 from services.sla.domain.promises import charter_of
 from shared.errors import PolicyError
-from shared.events.contact import CHANNELS
+from shared.events.contact_data import CHANNELS
 from shared.policy import load_policy
 
 EXAMPLE = Path("deploy/policy/charter.yaml")

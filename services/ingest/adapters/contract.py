@@ -1,26 +1,35 @@
 """What an adapter is: a pure translator from one provider's payload to contact events.
 
 An adapter is one file with its mapping tables at the top. It does no I/O and never asks for the
-time. It must be able to verify a request before it may parse one: `Adapter` cannot be built
-without `verify`, so nothing unverified can be registered.
+time. It names the scheme its requests are verified by before one is parsed: a class of an adapter
+without one cannot even be defined, so nothing unverified can be registered.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from services.ingest.domain import limits
 from shared.errors import ThroughlineError
 from shared.events import Event
 from shared.ids import KeyedIds
 
+if TYPE_CHECKING:
+    from services.ingest.adapters.schemes import Scheme
+
+Refusal = Literal["missing", "doubled", "malformed", "wrong", "stale", "reused"]
+
 
 class SignatureRefused(ThroughlineError):
-    """A request is not authentic: `reason` is `missing`, `doubled`, `malformed` or `wrong`."""
+    """A request is not authentic; `reason` says why, without any of the input.
 
-    def __init__(self, reason: Literal["missing", "doubled", "malformed", "wrong"]) -> None:
+    `missing`, `doubled`, `malformed`, `wrong`; `stale`: signed too long ago or ahead of time;
+    `reused`: a proof that covers no body came with another body before.
+    """
+
+    def __init__(self, reason: Refusal) -> None:
         super().__init__(
             "The request's signature was refused.",
             "Sign the exact bytes with the secret of this channel account.",
@@ -123,22 +132,43 @@ class Parsed:
     blobs: tuple[Blob, ...] = ()
 
 
+Transport = Literal["hook", "smtp", "client", "chat"]
+
+
 class Adapter(ABC):
-    """One provider. `transport` says which door it stands at: an HTTP hook, or SMTP."""
+    """One provider.
+
+    `transport` says how its payloads come: to an HTTP hook, by SMTP, over a connection that we
+    open ourselves (`client`), or from our own chat. `secrets` are those of its scheme and
+    `more_secrets`; `options` and `optional` are the keys under `options:` in channels.yaml.
+    """
 
     provider: ClassVar[str]
-    transport: ClassVar[Literal["hook", "smtp"]] = "hook"
+    scheme: ClassVar["Scheme"]
+    transport: ClassVar[Transport] = "hook"
     media_types: ClassVar[frozenset[str]] = frozenset({"application/json"})
     max_body: ClassVar[int] = limits.BODY
-    secrets: ClassVar[frozenset[str]] = frozenset()
+    more_secrets: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()
     secret_headers: ClassVar[frozenset[str]] = frozenset()
     answer: ClassVar[tuple[str, bytes]] = ("application/json", b"{}")
 
-    @abstractmethod
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if getattr(cls, "scheme", None) is None:
+            raise TypeError(f"{cls.__name__} has no scheme: it could not verify anything")
+        if cls.transport == "hook" and not (cls.scheme.secrets or cls.scheme.header):
+            raise TypeError(f"{cls.__name__} would open a hook that verifies nothing")
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return the names of the secrets a channel account must have."""
+        return self.scheme.secrets | self.more_secrets
+
     def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
         """Return if the request is authentic, judged by its raw bytes; else `SignatureRefused`."""
+        self.scheme.verify(request, account, now)
 
     @abstractmethod
     def parse(
@@ -154,5 +184,16 @@ class Adapter(ABC):
         """Answer a provider's GET challenge; None if this provider has none.
 
         Raises `SignatureRefused` for a challenge that is not the provider's.
+        """
+        return None
+
+    def reply(self, request: RawRequest, account: ChannelAccount) -> tuple[str, bytes]:
+        """Return the media type and body that answer an accepted request."""
+        return self.answer
+
+    def once(self, request: RawRequest) -> str | None:
+        """Return what may come with one body only, where the proof does not cover the body.
+
+        Asked after `verify`. The same value with another body is refused as `reused`.
         """
         return None

@@ -25,6 +25,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     SignatureRefused,
 )
+from services.ingest.adapters.schemes import Trusted
 from services.ingest.domain import limits
 from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.quoting import newest_text
@@ -47,6 +48,7 @@ class Email(Adapter):
 
     provider = "email"
     transport = "smtp"
+    scheme = Trusted(by="our own relay, the only one the network policy lets in")
     media_types = frozenset({"message/rfc822"})
     max_body = limits.MAIL
     options = frozenset({"address"})

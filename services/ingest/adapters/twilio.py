@@ -2,17 +2,13 @@
 
 Sources: Twilio's pages "Webhooks security", "Messaging webhooks" and "Message status callback".
 
-What is signed is the URL configured at Twilio, so it is rebuilt from the option `public_url` and
-never from the `Host` header. Inbound messages carry no time: they count when they reach us.
+Inbound messages carry no time: they count when they reach us.
 """
 
-import hashlib
-import hmac
 import json
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from services.ingest.adapters.building import Builder, each
 from services.ingest.adapters.contract import (
@@ -21,10 +17,9 @@ from services.ingest.adapters.contract import (
     ChannelAccount,
     Parsed,
     RawRequest,
-    SignatureRefused,
     Unparseable,
 )
-from services.ingest.adapters.signatures import require_base64
+from services.ingest.adapters.twilio_scheme import TWILIO, form_pairs
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean, cut, short
@@ -53,10 +48,8 @@ MAPPED = frozenset(
     | {"FromCountry", "ErrorCode", "ErrorMessage", "MessagingServiceSid"}
 )
 _FORM = "application/x-www-form-urlencoded"
-_PORTS = {"https": 443, "http": 80}
 _MEDIA_AT_MOST = 20  # Twilio sends up to 10
 _NUMBER = re.compile(r"\+?[0-9]{6,15}")
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Twilio(Adapter):
@@ -64,28 +57,9 @@ class Twilio(Adapter):
 
     provider = "twilio"
     media_types = frozenset({_FORM, "application/json"})
-    secrets = frozenset({"auth_token"})
+    scheme = TWILIO
     options = frozenset({"public_url"})
     answer = ("text/xml", b"<Response/>")
-
-    def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
-        """Check `X-Twilio-Signature` over our public URL and the form (no time is signed)."""
-        given = request.signature("x-twilio-signature")
-        hashes = [value for name, value in _pairs(request.query) if name == "bodySHA256"]
-        if len(hashes) > 1:
-            raise SignatureRefused("doubled")
-        if hashes:
-            _require_hash(hashes[0], request.body)
-            fields = ""
-        elif request.media_type() == _FORM:
-            fields = _signed_fields(request.body)
-        else:
-            raise SignatureRefused("missing")  # only a form may come without bodySHA256
-        signed = [
-            (url + fields).encode("utf-8", "surrogateescape")
-            for url in _signed_urls(account.options["public_url"], request.query)
-        ]
-        require_base64(given, signed, account.secrets["auth_token"], "sha1")
 
     def parse(
         self,
@@ -105,43 +79,6 @@ class Twilio(Adapter):
         return Parsed(tuple(events), tuple(broken))
 
 
-def _require_hash(given: str, body: bytes) -> None:
-    if not _SHA256.fullmatch(given):
-        raise SignatureRefused("malformed")
-    if not hmac.compare_digest(given.lower(), hashlib.sha256(body).hexdigest()):
-        raise SignatureRefused("wrong")
-
-
-def _pairs(form: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            form,
-            keep_blank_values=True,
-            errors="surrogateescape",
-            max_num_fields=limits.FORM_FIELDS,
-        )
-    except ValueError:
-        raise SignatureRefused("malformed") from None
-
-
-def _signed_fields(body: bytes) -> str:
-    """Return names and values as Twilio signs them: sorted, equal pairs once."""
-    pairs = sorted(set(_pairs(body.decode("utf-8", "surrogateescape"))))
-    return "".join(name + value for name, value in pairs)
-
-
-def _signed_urls(public_url: str, query: str) -> tuple[str, ...]:
-    """Return the URL with and without its port: Twilio signs either (its error 57012)."""
-    parts = urlsplit(public_url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    default = _PORTS.get(parts.scheme)
-    port = parts.port or default
-    hosts = dict.fromkeys((parts.netloc, f"{host}:{port}", host))
-    return tuple(
-        urlunsplit((parts.scheme, name, parts.path, query or parts.query, "")) for name in hosts
-    )
-
-
 def _fields(request: RawRequest) -> dict[str, str]:
     if request.media_type() == "application/json":
         try:
@@ -152,8 +89,8 @@ def _fields(request: RawRequest) -> dict[str, str]:
             raise Unparseable("body: not an object")
         return {clean(name): clean(str(value)) for name, value in found.items()}
     try:
-        pairs = _pairs(request.body.decode("utf-8", "surrogateescape"))
-    except SignatureRefused:
+        pairs = form_pairs(request.body.decode("utf-8", "surrogateescape"))
+    except ValueError:
         raise Unparseable("body: form") from None
     return {clean(name): clean(value) for name, value in pairs}
 

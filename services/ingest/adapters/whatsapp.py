@@ -26,7 +26,7 @@ from services.ingest.adapters.contract import (
     SignatureRefused,
     Unparseable,
 )
-from services.ingest.adapters.signatures import require_hex
+from services.ingest.adapters.schemes import Hmac
 from services.ingest.adapters.whatsapp_content import KINDS, attachments_of, text_of
 from services.ingest.adapters.whatsapp_customer import (
     Customer,
@@ -72,16 +72,10 @@ class WhatsApp(Adapter):
 
     provider = "whatsapp"
     max_body = limits.BODY_META
-    secrets = frozenset({"app_secret", "verify_token"})
+    scheme = Hmac(header="x-hub-signature-256", secret="app_secret", prefix="sha256=")
+    more_secrets = frozenset({"verify_token"})
     options = frozenset({"portfolio"})
     optional = frozenset({"phone_number_id"})
-
-    def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
-        """Check `X-Hub-Signature-256` over the raw body (no time is signed)."""
-        given = request.signature("x-hub-signature-256")
-        if not given.startswith("sha256="):
-            raise SignatureRefused("malformed")
-        require_hex(given[7:], request.body, account.secrets["app_secret"], "sha256")
 
     def challenge(self, query: str, account: ChannelAccount) -> bytes:
         """Echo `hub.challenge` if `hub.verify_token` is ours."""

@@ -118,6 +118,28 @@ def _interaction_ended(entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -
     return Words(f"The {what} ended{lasted}{how}", "customer")
 
 
+def _interaction(title: str) -> Callable[..., Words]:
+    def say(entry: Entry, _data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+        return Words(title.format(what=_engagement(entry)), "us")
+
+    return say
+
+
+def _reacted(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+    reaction = data.get("reaction") or "a reaction"
+    verb = "Took back" if data.get("removed") else "Reacted with"
+    return Words(f"{verb} {reaction}", "customer")
+
+
+def _chosen(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+    return Words("Chose in self-service", "customer", lines=(f"{data['menu']}: {data['choice']}",))
+
+
+def _unrecognised(entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+    kind, channel = data["kind"], channel_name(entry.channel)
+    return Words(f"Something this version has no words for, by {channel}: {kind}")
+
+
 def _form(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
     return Words(f"Sent the form “{data['form']}”", "customer", lines=_fields(data))
 
@@ -246,7 +268,13 @@ _SAY: Mapping[str, Callable[[Entry, Mapping[str, Any], ZoneInfo], Words]] = {
     "delivery.changed": _delivery,
     "interaction.started": _interaction_started,
     "interaction.answered": _interaction_answered,
+    "interaction.held": _interaction("The {what} was put on hold"),
+    "interaction.resumed": _interaction("The {what} went on"),
     "interaction.ended": _interaction_ended,
+    "interaction.recorded": _interaction("The {what} was recorded"),
+    "message.reacted": _reacted,
+    "choice.made": _chosen,
+    "contact.unrecognised": _unrecognised,
     "form.submitted": _form,
     "self-service.finished": _self_service_finished,
     "self-service.handed-over": _self_service_handed_over,

@@ -1,0 +1,145 @@
+"""What a sender is: a pure translator from a reply to one provider's request, and of its answer.
+
+A sender is one file beside the adapter of the same provider. It does no I/O: the outbox of replies
+makes the calls, with time-outs, back-off and a circuit breaker for each channel account.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
+
+from services.ingest.adapters.contract import ChannelAccount
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes with a reply: `reference` is an https address, or our own `blob:` id."""
+
+    reference: str
+    media_type: str = "application/octet-stream"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, with what its conversation tells of where it goes.
+
+    `reply_to` is the provider's own address of the last contact event that gave one, or None;
+    `contact_points` are those of the customer. `thread` holds the provider's message ids of the
+    conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
+    answered. `template` names an approved template where the provider knows such.
+    """
+
+    reply_id: str
+    conversation_id: str
+    contact_points: tuple[str, ...]
+    sender: Literal["agent", "bot", "system"]
+    text: str
+    created_at: datetime
+    reply_to: str | None = None
+    html: str | None = None
+    files: tuple[File, ...] = ()
+    subject: str | None = None
+    in_reply_to: str | None = None
+    thread: tuple[str, ...] = ()
+    case_reference: str | None = None
+    agent_id: str | None = None
+    template: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request to a provider; `headers` hold credentials, so they never show in a repr."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider answered."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it and calls it `message_id`, as its receipts and echoes will."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not taken for now, and surely not sent: try again, not before `after` if that is known."""
+
+    reason: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider will never take this; `reason` is for the agent (no personal data in it)."""
+
+    reason: str
+
+
+Outcome = Sent | Later | Refused
+
+
+class NotSendable(Exception):
+    """A reply cannot be put in this provider's words; the message says what to send instead."""
+
+
+class Sender(ABC):
+    """One provider's way out.
+
+    `secrets` and `options` are names in channels.yaml that sending needs beyond what receiving
+    does; a channel account without them only receives. `window` says that outside the service
+    window only what `allowed` names may go. `repeatable` says that the provider recognises a
+    repeated call (an idempotency key), so that one whose outcome is unknown may be made again.
+    `hosts` are the only ones its calls may go to.
+    """
+
+    provider: ClassVar[str]
+    hosts: ClassVar[frozenset[str]]
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    options: ClassVar[frozenset[str]] = frozenset()
+    window: ClassVar[bool] = False
+    allowed: ClassVar[tuple[str, ...]] = ()
+    repeatable: ClassVar[bool] = False
+    longest: ClassVar[int] = 4_000
+
+    @abstractmethod
+    def compose(self, reply: Reply, account: ChannelAccount) -> Call:
+        """Return the call that sends the reply; raise `NotSendable`."""
+
+    def read(self, answer: Answer) -> Outcome:
+        """Return what an answer means: by default by its status, with the id from `message_id`."""
+        if answer.status == 429 or answer.status >= 500:
+            return Later(f"HTTP {answer.status}", retry_after(answer))
+        if 200 <= answer.status < 300:
+            found = self.message_id(answer)
+            return Sent(found) if found else Refused("the provider's answer names no message")
+        return Refused(self.problem(answer))
+
+    @abstractmethod
+    def message_id(self, answer: Answer) -> str | None:
+        """Return the provider's id of the message from its good answer."""
+
+    def problem(self, answer: Answer) -> str:
+        """Return why the provider refused, in its own code or word."""
+        return f"HTTP {answer.status}"
+
+
+def retry_after(answer: Answer) -> timedelta | None:
+    """Return how long the provider asks us to wait (Retry-After in seconds), if it does."""
+    written = answer.headers.get("retry-after", "")
+    return timedelta(seconds=min(int(written), 3600)) if written.isdigit() else None
