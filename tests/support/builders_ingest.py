@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,43 +28,99 @@ IDS = KeyedIds("a key for tests only")
 PUBLIC_URL = "https://hooks.example.com/hooks/twilio/main"
 FORM = "application/x-www-form-urlencoded"
 
-ACCOUNTS = {
-    "whatsapp": ChannelAccount(
-        "whatsapp",
-        "main",
-        {"app_secret": (b"app-secret", b"old-app-secret"), "verify_token": (b"verify-me",)},
-        {"portfolio": "p1"},
-    ),
-    "twilio": ChannelAccount(
-        "twilio", "main", {"auth_token": (b"auth-token", b"old-token")}, {"public_url": PUBLIC_URL}
-    ),
-    "email": ChannelAccount("email", "support", {}, {"address": "support@example.com"}),
+_MEDIA_TYPES = {
+    ".json": "application/json",
+    ".form": FORM,
+    ".eml": "message/rfc822",
+    ".multipart": "multipart/form-data; boundary=boundary",
 }
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A payload folder: `account.json` says whose it is, every other file is one payload.
+
+    `account.json` holds `account`, `secrets`, `options`; `shows` names the payload that shows a
+    thing (`message` is a customer's plain one); `headers` are sent with every payload, and
+    `payload_headers` with one of them. A payload's content type follows from its suffix.
+    """
+
+    provider: str
+
+    def about(self) -> dict[str, Any]:
+        """Return what `account.json` says."""
+        told: dict[str, Any] = json.loads((PAYLOADS / self.provider / "account.json").read_text())
+        return told
+
+    def account(self) -> ChannelAccount:
+        """Return the channel account the payloads came to."""
+        told = self.about()
+        secrets = {
+            name: tuple(value.encode() for value in values)
+            for name, values in told["secrets"].items()
+        }
+        return ChannelAccount(self.provider, told["account"], secrets, told.get("options", {}))
+
+    def path(self, name: str) -> Path:
+        """Return the file of one payload."""
+        (found,) = (path for path in self._files() if path.stem == name)
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of all payloads."""
+        return sorted(path.stem for path in self._files())
+
+    def headers(self, name: str) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers that come with a payload."""
+        told = self.about()
+        given = {
+            "content-type": _MEDIA_TYPES[self.path(name).suffix],
+            **told.get("headers", {}),
+            **told.get("payload_headers", {}).get(name, {}),
+        }
+        return tuple((key, value.encode()) for key, value in given.items())
+
+    def _files(self) -> list[Path]:
+        return [p for p in (PAYLOADS / self.provider).iterdir() if p.name != "account.json"]
+
+
+FOLDERS = {provider: Folder(provider) for provider in ADAPTERS}
+ACCOUNTS = {provider: folder.account() for provider, folder in FOLDERS.items()}
 DOORS = {
     (account.provider, account.name): Door(ADAPTERS[account.provider], account)
     for account in ACCOUNTS.values()
 }
-_SUFFIXES = {"whatsapp": "json", "twilio": "form", "email": "eml"}
-_MEDIA_TYPES = {"whatsapp": b"application/json", "twilio": FORM.encode(), "email": b""}
 
 
 def payload(provider: str, name: str) -> bytes:
     """Return the bytes of one fixture."""
-    return (PAYLOADS / provider / f"{name}.{_SUFFIXES[provider]}").read_bytes()
+    return FOLDERS[provider].path(name).read_bytes()
 
 
 def payload_names(provider: str) -> list[str]:
     """Return the names of all fixtures of a provider."""
-    return sorted(path.stem for path in (PAYLOADS / provider).iterdir())
+    return FOLDERS[provider].names()
+
+
+def plain(provider: str) -> str:
+    """Return the name of the fixture that shows a customer's plain message (or call, or form)."""
+    name: str = FOLDERS[provider].about()["shows"]["message"]
+    return name
 
 
 def request(provider: str, body: bytes, **headers: bytes) -> RawRequest:
     """Return an unsigned request with the provider's content type (or a mail's envelope)."""
     given = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    if provider == "email":
-        envelope = (("envelope-from", b"ana.kovac@example.si"),) if not given else ()
-        return RawRequest(body, (*given, *envelope, ("envelope-to", b"support@example.com")))
-    return RawRequest(body, (*given, ("content-type", _MEDIA_TYPES[provider])))
+    usual = FOLDERS[provider].headers(plain(provider))
+    if provider == "email" and given:
+        usual = tuple(pair for pair in usual if pair[0] != "envelope-from")
+    return RawRequest(body, (*given, *usual))
+
+
+def signed(provider: str, body: bytes, now: datetime = NOW, query: str = "") -> RawRequest:
+    """Return a request as the provider signs it."""
+    given = replace(request(provider, body), query=query)
+    return ADAPTERS[provider].scheme.sign(given, ACCOUNTS[provider], now)
 
 
 def parse(provider: str, name: str, **headers: bytes) -> Any:

@@ -17,7 +17,16 @@ from services.ingest.adapters.schemes import Trusted
 from services.ingest.parse import UnknownProvider, parse_payload
 from shared.events import decode, encode
 from shared.events.topics import HOME
-from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, payload_names, request
+from tests.support.builders_ingest import (
+    ACCOUNTS,
+    IDS,
+    NOW,
+    parse,
+    payload,
+    payload_names,
+    plain,
+    request,
+)
 
 FIXTURES = [(provider, name) for provider in ADAPTERS for name in payload_names(provider)]
 
@@ -84,7 +93,7 @@ def test_every_contact_event_is_stamped_by_us(provider: str, name: str) -> None:
 
 @pytest.mark.parametrize("provider", ADAPTERS)
 def test_another_account_gives_other_ids_and_conversations(provider: str) -> None:
-    name = {"whatsapp": "text", "twilio": "sms", "email": "plain"}[provider]
+    name = plain(provider)
     ours = ACCOUNTS[provider]
     other = ChannelAccount(provider, "other", ours.secrets, ours.options)
     body = request(provider, payload(provider, name))
@@ -141,7 +150,7 @@ def test_numbers_no_store_could_keep_come_back_as_text() -> None:
 
 @pytest.mark.parametrize("provider", ADAPTERS)
 def test_a_payload_can_be_translated_without_its_headers(provider: str) -> None:
-    name = {"whatsapp": "text", "twilio": "sms", "email": "plain"}[provider]
+    name = plain(provider)
     (event,) = parse_payload(provider, ACCOUNTS[provider], payload(provider, name), NOW, IDS)
     assert event.type == "throughline.message.received.v1"
 
