@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
 from services.ingest.domain import limits
@@ -18,7 +16,7 @@ from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
-from shared.http import create_api
+from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
 from shared.policy import load_policy
@@ -43,10 +41,10 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
+def create_http(webhooks: Webhooks, events: EventsApi) -> Api:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
-    api.router.routes.extend(webhooks.routes())
+    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY)
+    api.serve_raw("/hooks/", webhooks.routes())
     api.include_router(events.router())
     return api
 
