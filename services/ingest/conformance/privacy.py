@@ -5,42 +5,23 @@ import contextlib
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import RawRequest, SignatureRefused
 from services.ingest.conformance.bodies import with_text
+from services.ingest.conformance.memory import Memory
 from services.ingest.conformance.report import Check
 from services.ingest.conformance.subject import Subject, data_of, require, with_body
 from services.ingest.conformance.texts import words
 from services.ingest.handlers import Intake
 from services.ingest.metrics import METRICS
-from shared.events import Event
 from shared.events.dead_letters import DeadLettered
 from shared.observability.metrics import Metrics
 
 _CANARY = "kanarcek-4711 kanarcek@example.com +38640120000"
 _SHORTEST = 5  # characters; shorter ones are found in any text
-
-
-@dataclass
-class _Kept:
-    """A Kafka and a blob store in memory, and a clock that stands still."""
-
-    time: datetime
-    events: list[Event] = field(default_factory=list)
-
-    async def publish(self, events: Sequence[Event]) -> None:
-        self.events.extend(events)
-
-    async def put_blob(self, blob_id: str, data: bytes) -> None:
-        return None
-
-    def now(self) -> datetime:
-        return self.time
 
 
 class _Listener(logging.Handler):
@@ -56,9 +37,9 @@ class _Listener(logging.Handler):
 
 def _privacy(subject: Subject) -> str:
     requests, canaries = _requests(subject), _canaries(subject)
-    kept = _Kept(subject.now)
+    kept = Memory(subject.now)
     meter = Metrics(METRICS)
-    intake = Intake(kept, kept, kept, subject.ids, meter)
+    intake = kept.intake(subject, meter)
     said = _listen(intake, Door(subject.adapter, subject.account), requests)
     letters = [event for event in kept.events if isinstance(event, DeadLettered)]
     outside = "\n".join(_outside(subject, letter) for letter in letters)

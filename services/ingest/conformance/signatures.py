@@ -1,6 +1,11 @@
 """Checks of authenticity: only what the provider signed, with a live secret, in time, once."""
 
+import asyncio
+
+from services.ingest.accounts import Door
+from services.ingest.adapters.contract import RawRequest, SignatureRefused
 from services.ingest.conformance.attacks import altered, cases
+from services.ingest.conformance.memory import Memory
 from services.ingest.conformance.report import Check
 from services.ingest.conformance.subject import Absent, Subject, require, with_body
 
@@ -37,14 +42,30 @@ def _once(subject: Subject) -> str:
     if not subject.proves or scheme.covers_body:
         raise Absent("the proof covers the body")
     good = subject.sign(subject.plain())
-    named = subject.adapter.once(good)
-    if named is None:
+    if subject.adapter.once(good) is None:
         raise Absent("a shared secret, which proves the sender only")
     other = with_body(good, altered(good))
-    if subject.accepts(other):
-        require(subject.adapter.once(other) == named, "another body counts as another request")
-    require(subject.adapter.once(subject.sign(subject.plain())) is not None, "named only sometimes")
+    if not subject.accepts(other):
+        return "another body breaks the proof"
+    require(
+        asyncio.run(_taken(subject, good, other)) == [True, True, False],
+        "a proof is taken with another body, or refused with its own",
+    )
     return ""
+
+
+async def _taken(subject: Subject, good: RawRequest, other: RawRequest) -> list[bool]:
+    """Return which are taken: a request, its repetition, and its proof with another body."""
+    memory, door = Memory(subject.now), Door(subject.adapter, subject.account)
+    intake = memory.intake(subject)
+    taken = []
+    for request in (good, good, other):
+        try:
+            await intake.accept(door, request)
+            taken.append(True)
+        except SignatureRefused:
+            taken.append(False)
+    return taken
 
 
 CHECKS = (
