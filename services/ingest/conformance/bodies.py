@@ -103,6 +103,12 @@ def lists_of_objects(value: Any) -> Iterator[list[Any]]:
             yield from lists_of_objects(each)
 
 
+def objects(value: Any) -> int:
+    """Return how many objects there are in JSON."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, dict) + sum(map(objects, inner))
+
+
 def with_extra(value: Any, extra: Any) -> Any:
     """Return JSON with an unheard-of field in every object."""
     if isinstance(value, dict):

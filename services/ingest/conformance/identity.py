@@ -73,6 +73,8 @@ def _times(subject: Subject) -> str:
 
 
 def _new_fields(subject: Subject) -> str:
+    if subject.adapter.own_format:
+        raise Absent("in events of ours an unknown field is a typing error")
     plain = subject.plain()
     held = content(plain)
     if held is None:

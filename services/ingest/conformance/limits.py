@@ -4,9 +4,9 @@ import contextlib
 import time
 
 from services.ingest.adapters.contract import Parsed, RawRequest, Unparseable
-from services.ingest.conformance.bodies import FORM, content, with_extra, written
+from services.ingest.conformance.bodies import FORM, content, objects, with_extra, written
 from services.ingest.conformance.report import Check
-from services.ingest.conformance.subject import Failed, Subject, require, with_body
+from services.ingest.conformance.subject import Absent, Failed, Subject, require, with_body
 from services.ingest.domain import limits
 from shared.events import encode
 
@@ -72,15 +72,15 @@ def _sizes(subject: Subject) -> str:
 
 def _parts(subject: Subject) -> str:
     plain = subject.plain()
-    extra = "a" * (limits.PART + 50_000)
     held = content(plain)
-    if held is not None:
-        large = with_body(plain, written(with_extra(held, {"x": extra})))
-    elif plain.media_type() == FORM:
-        large = with_body(plain, plain.body + b"&ZzNew=" + extra.encode())
+    if held is None and plain.media_type() != FORM:
+        raise Absent("not JSON, not a form")
+    room = subject.adapter.max_body - len(plain.body) * 2
+    if held is None:
+        large = with_body(plain, plain.body + b"&ZzNew=" + b"a" * min(room, limits.PART * 2))
     else:
-        return "not JSON, not a form"
-    require(len(large.body) < subject.adapter.max_body, "its message has too many objects for this")
+        size = min(room // (objects(held) + 1), limits.PART * 2)  # with one in every object
+        large = with_body(plain, written(with_extra(held, "a" * size)))
     for event in (timed(subject, large, "a large field") or Parsed()).events:
         require(len(encode(event)) < _TOPIC - _RECORDS, "an event is too large for its topic")
     return ""
