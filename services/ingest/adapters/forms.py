@@ -26,6 +26,12 @@ PART_HEADERS = 8  # a browser writes two
 PART_HEADER = 2 * 1024  # bytes: a file name of 255 characters, each written as %XX%XX%XX
 FIELD_NAME = 255
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
+# those that forms are sent in; others of Python's codecs are no charsets, or quadratic (idna)
+_CHARSETS = re.compile(
+    r"utf-?8|us-ascii|iso-8859-\d{1,2}|windows-\d{3,4}|cp\d{3,4}|koi8-[ru]|gb[k\d]{1,5}|big5"
+    r"|shift_jis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
+    re.IGNORECASE,
+)
 _FIRST_LINE = re.compile(rb"(?:\r\n)?--([^\r\n]{1,70})\r\n")
 
 
@@ -45,8 +51,9 @@ class Part:
 
     def text(self, charset: str | None = None) -> str:
         """Return the bytes as text; what is not of that charset is read as Windows text."""
+        named = charset or self.charset
         try:
-            return self.body.decode(charset or self.charset)
+            return self.body.decode(named if _CHARSETS.fullmatch(named) else "utf-8")
         except (UnicodeError, LookupError, ValueError):
             return self.body.decode("cp1252", "replace")
 
