@@ -1,5 +1,6 @@
 """Building contact events: what every adapter does alike."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
-from shared.clock import event_time
+from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount, Unparseable
+from services.ingest.domain import limits
+from services.ingest.domain.json_guard import Malformed, parse_json
+from services.ingest.domain.text import clean
+from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
 from shared.ids import KeyedIds, provider_event_id
@@ -95,3 +99,33 @@ def from_unix(written: str | None) -> datetime | None:
         return None
     unit = "milliseconds" if len(written) > 11 else "seconds"
     return _EPOCH + timedelta(**{unit: int(written)})
+
+
+def from_iso(written: str | None) -> datetime | None:
+    """Return an RFC 3339 time with a zone as an aware time, None if it is none."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_raw(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part as it came, but encodable; raise `Broken` for one too large to keep."""
+    written = json.dumps(part, ensure_ascii=False)
+    if len(written) > limits.PART:
+        raise Broken("part: too large")
+    return json.loads(clean(written))  # type: ignore[no-any-return]
+
+
+def parsed_json(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, or raise `Unparseable`."""
+    try:
+        found = parse_json(body)
+    except Malformed:
+        raise Unparseable("body: json") from None
+    if not isinstance(found, dict):
+        raise Unparseable("body: not an object")
+    return found

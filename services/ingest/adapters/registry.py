@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.form import Form
+from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.whatsapp import WhatsApp
 
@@ -11,6 +14,9 @@ ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
         Email(),
+        Form(),
+        Portal(),
+        StandardWebhooksHook(),
         Twilio(),
         WhatsApp(),
     )
