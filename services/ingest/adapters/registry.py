@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.whatsapp import WhatsApp
 
@@ -11,6 +12,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
         Email(),
+        Telegram(),
         Twilio(),
         WhatsApp(),
     )
