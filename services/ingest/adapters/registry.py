@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.instagram import Instagram
+from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.whatsapp import WhatsApp
@@ -12,6 +14,8 @@ ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
         Email(),
+        Instagram(),
+        Messenger(),
         Telegram(),
         Twilio(),
         WhatsApp(),
