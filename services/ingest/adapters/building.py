@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
-from shared.clock import event_time
+from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
 from shared.ids import KeyedIds, provider_event_id
@@ -95,3 +96,25 @@ def from_unix(written: str | None) -> datetime | None:
         return None
     unit = "milliseconds" if len(written) > 11 else "seconds"
     return _EPOCH + timedelta(**{unit: int(written)})
+
+
+def from_iso(written: str | None) -> datetime | None:
+    """Return an RFC 3339 time with a zone as an aware time, None if it is none."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def from_http_date(written: str | None) -> datetime | None:
+    """Return a time as RFC 2822 and HTTP write it (`Tue, 03 Nov 2026 09:15:00 +0000`), or None."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = parsedate_to_datetime(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -3,5 +3,6 @@
 from collections.abc import Mapping
 
 from services.ingest.senders.contract import Sender
+from services.ingest.senders.twilio import TwilioSender
 
-SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in tuple[Sender, ...]()}
+SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in (TwilioSender(),)}
