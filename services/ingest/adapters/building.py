@@ -1,5 +1,6 @@
 """Building contact events: what every adapter does alike."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
+from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount, Unparseable
+from services.ingest.domain import limits
+from services.ingest.domain.json_guard import Malformed, parse_json
+from services.ingest.domain.text import clean
 from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
@@ -88,6 +92,26 @@ def each(
             where = ".".join(str(step) for step in place["loc"])
             broken.append(BrokenPart(as_body(part), f"{where}: {place['type']}"))
     return events, broken
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the object a JSON body holds; raise `Unparseable` for anything else."""
+    try:
+        found = parse_json(body)
+    except Malformed:
+        raise Unparseable("body: json") from None
+    if not isinstance(found, dict):
+        raise Unparseable("body: not an object")
+    return found
+
+
+def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a payload for `raw`: as it came, but encodable; `Broken` if too large."""
+    written = clean(json.dumps(part, ensure_ascii=False))
+    if len(written) > limits.PART:
+        raise Broken("part: too large")
+    found: dict[str, Any] = json.loads(written)
+    return found
 
 
 def from_unix(written: str | None) -> datetime | None:

@@ -7,10 +7,8 @@ is unknown is never made again by itself.
 from urllib.parse import urlencode
 
 from services.ingest.adapters.contract import ChannelAccount
-from services.ingest.domain.json_fields import string_at
-from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
-from services.ingest.senders.credentials import basic
+from services.ingest.senders.provider_calls import address_of, basic, number_of, told
 
 API = "https://api.twilio.com"
 _FILES = 10  # of one message
@@ -26,11 +24,11 @@ class TwilioSender(Sender):
 
     def compose(self, reply: Reply, account: ChannelAccount) -> Call:
         """Return the call that sends the reply, with a status callback to our own hook."""
-        to = reply.reply_to or _number(reply)
+        to = reply.reply_to or number_of(reply)
         fields = [("To", to), _from(account.options["from"], to)]
         if reply.text:
             fields.append(("Body", reply.text))
-        fields += [("MediaUrl", _address(file.reference)) for file in reply.files[:_FILES]]
+        fields += [("MediaUrl", address_of(file)) for file in reply.files[:_FILES]]
         if len(fields) < 3 or len(reply.files) > _FILES:
             raise NotSendable(f"Twilio sends a text, or up to {_FILES} files, or both.")
         if callback := account.options.get("public_url"):
@@ -45,20 +43,12 @@ class TwilioSender(Sender):
 
     def message_id(self, answer: Answer) -> str | None:
         """Return the message's SID."""
-        return _told(answer, "sid")
+        return told(answer, "sid")
 
     def problem(self, answer: Answer) -> str:
         """Return Twilio's error code: its pages explain each."""
-        code = _told(answer, "code")
+        code = told(answer, "code")
         return f"Twilio error {code}" if code else super().problem(answer)
-
-
-def _number(reply: Reply) -> str:
-    for point in reply.contact_points:
-        scheme, _, value = point.partition(":")
-        if scheme == "tel":
-            return value
-    raise NotSendable("Twilio needs a telephone number; this customer has none here.")
 
 
 def _from(ours: str, to: str) -> tuple[str, str]:
@@ -67,16 +57,3 @@ def _from(ours: str, to: str) -> tuple[str, str]:
         return "MessagingServiceSid", ours
     carrier, separator, _ = to.partition(":")
     return "From", f"{carrier}:{ours}" if separator and ":" not in ours else ours
-
-
-def _address(reference: str) -> str:
-    if not reference.startswith("https://"):
-        raise NotSendable("Twilio fetches files itself: give an https address it can reach.")
-    return reference
-
-
-def _told(answer: Answer, name: str) -> str | None:
-    try:
-        return string_at(parse_json(answer.body), name)
-    except Malformed:
-        return None
