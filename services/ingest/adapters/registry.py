@@ -11,6 +11,7 @@ from services.ingest.adapters.portal import Portal
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
+from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.whatsapp import WhatsApp
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -24,6 +25,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Messenger(),
         Telegram(),
         Twilio(),
+        Vonage(),
         WhatsApp(),
     )
 }

@@ -24,7 +24,7 @@ TEXT = 65_536  # characters, as the event model allows
 SHORT_TEXT = 1_000
 FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic's 1 MiB
 
-SIGNATURE_HEADER = 512  # characters; the longest signature we know has 88
+SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420
 
 MAIL_CONNECTIONS = 10  # each holds the mail twice while it is read: 10 x 50 MiB = 500 MiB
 MAIL_IDLE_SECONDS = 60.0
