@@ -10,6 +10,7 @@ from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
+from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
+        processors=(Inbox(policy.inbox, ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
         http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
