@@ -62,7 +62,7 @@ class InboxPolicy(Permission):
     apart.
     """
 
-    source: Annotated[str, StringConstraints(pattern=r"^[^*]+\*?$", max_length=512)]
+    source: Annotated[str, StringConstraints(pattern=r"^[^*]*\*?$", min_length=1, max_length=512)]
 
     def fits(self, source: str) -> bool:
         """Say whether an event of this source is meant."""
@@ -127,5 +127,5 @@ def permission_of(inbox: Iterable[InboxPolicy], source: str) -> InboxPolicy | No
     """Return the entry of a source: of those that fit the one that says the most, or None."""
     fitting = [entry for entry in inbox if entry.fits(source)]
     return max(
-        fitting, key=lambda entry: (len(entry.source), "*" not in entry.source), default=None
+        fitting, key=lambda entry: (len(entry.source.rstrip("*")), -len(entry.source)), default=None
     )
