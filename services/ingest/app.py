@@ -12,6 +12,7 @@ from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
+from services.ingest.rates import Rates
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
 from services.ingest.store import COLLECTIONS
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Service:
     ids = KeyedIds(common.id_key.get_secret_value())
     intake = Intake(publisher, database, SystemClock(), ids, meter)
     mail = MailHandler(doors, intake)
+    events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
 
     async def smtp() -> None:
         await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
@@ -71,7 +73,7 @@ def create_app(settings: Settings | None = None) -> Service:
         processors=(Inbox(policy.inbox, ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
+        http=create_http(Webhooks(doors, intake, Gate()), events),
         tasks=(smtp,),
     )
     return meter.service
