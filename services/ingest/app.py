@@ -8,8 +8,10 @@ from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
+from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
 from services.ingest.publisher import SafePublisher
+from services.ingest.rates import Rates
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
 from services.ingest.spool import Spool
@@ -63,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Service:
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
     intake = Intake(SafePublisher(spool), database, clock, ids, meter)
     mail = MailHandler(doors, intake)
+    events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
 
     async def smtp() -> None:
         await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
@@ -72,9 +75,10 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
+        processors=(Inbox(policy.inbox, ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
+        http=create_http(Webhooks(doors, intake, Gate()), events),
         tasks=(smtp, spool.run),
     )
     return meter.service
