@@ -1,12 +1,43 @@
-"""What ingest keeps: raw mails, as blobs. Everything else it knows is on Kafka."""
+"""What ingest keeps: raw mails as blobs, conversations, and replies until and after they are sent.
+
+Replies are the only ones that hold what somebody wrote; they go after 30 days (the timeline has
+them).
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob
-from shared.mongo import Collection
+from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
+from shared.mongo import Collection, Index
 
-COLLECTIONS: tuple[Collection, ...] = ()
+Document = dict[str, Any]
+
+CONVERSATIONS = "conversations"
+REPLIES = "replies"
+AUTOMATIC_SLOTS = "automatic_slots"
+
+_KEPT = timedelta(days=30)
+
+COLLECTIONS: tuple[Collection, ...] = (
+    Collection(CONVERSATIONS),
+    Collection(
+        REPLIES,
+        (
+            # what there is to do, by when; of all replies only those that are not finished
+            Index((("next_at", 1),), where={"open": True}),
+            Index((("conversation_id", 1), ("created_at", 1)), where={"open": True}),
+            # one reply of a conversation at a time, whoever works on it: that keeps their order
+            Index((("conversation_id", 1), ("claimed", 1)), unique=True, where={"claimed": True}),
+            Index((("finished_at", 1),), expire_after=_KEPT),
+        ),
+    ),
+    Collection(AUTOMATIC_SLOTS, (Index((("at", 1),), expire_after=timedelta(days=1)),)),
+)
+
+_TOLD = ("reply_to", "subject", "last_received", "last_automatic", "case_reference")
 
 
 class BlobStore(Protocol):
@@ -21,3 +52,26 @@ async def keep(store: BlobStore, blobs: Sequence[Blob]) -> None:
     """Make every blob durable; keeping one again changes nothing."""
     for blob in blobs:
         await store.put_blob(blob.id, blob.body)
+
+
+def conversation_document(conversation: Conversation) -> Document:
+    """Return the conversation as it is kept."""
+    document = asdict(conversation)
+    return {"_id": document.pop("conversation_id"), **document}
+
+
+def conversation_from(document: Document) -> Conversation:
+    """Return the conversation that a document keeps."""
+    told = {name: Told(**document[name]) if document[name] else None for name in _TOLD}
+    return Conversation(
+        conversation_id=document["_id"],
+        provider=document["provider"],
+        account=document["account"],
+        channel=document["channel"],
+        points=tuple(Point(**point) for point in document["points"]),
+        root=Link(**document["root"]) if document["root"] else None,
+        thread=tuple(Link(**link) for link in document["thread"]),
+        window_closes_at=document["window_closes_at"],
+        files=tuple(SharedFile(**file) for file in document["files"]),
+        **told,
+    )

@@ -7,7 +7,6 @@ a conversation that was never shown to them. Lower-case base32: mail systems cha
 """
 
 import base64
-import binascii
 import hmac
 import re
 
@@ -25,22 +24,21 @@ def plus_token(ids: KeyedIds, conversation_id: str) -> str | None:
     found = _CONVERSATION.fullmatch(conversation_id)
     if found is None:
         return None
-    raw = bytes.fromhex(found[1] + _seal(ids, conversation_id))
+    seal = ids.seal("plus-address", conversation_id)[:_SEAL_DIGITS]
+    raw = bytes.fromhex(found[1] + seal)
     return "r" + base64.b32encode(raw).decode().rstrip("=").lower()
 
 
 def conversation_of(ids: KeyedIds, token: str) -> str | None:
     """Return the conversation a token names, or None if it is not one of ours."""
-    found = _TOKEN.fullmatch(token.lower())
+    token = token.lower()
+    found = _TOKEN.fullmatch(token)
     if found is None:
         return None
-    try:
-        raw = base64.b32decode(found[1].upper() + "=").hex()
-    except binascii.Error:
-        return None
-    conversation_id = f"conv_{raw[: 2 * _ID_BYTES]}"
-    sealed = hmac.compare_digest(raw[2 * _ID_BYTES :], _seal(ids, conversation_id))
-    return conversation_id if sealed else None
+    raw = base64.b32decode(found[1].upper() + "=")
+    conversation_id = f"conv_{raw[:_ID_BYTES].hex()}"
+    ours = plus_token(ids, conversation_id) or ""
+    return conversation_id if hmac.compare_digest(ours, token) else None
 
 
 def with_token(address: str, token: str | None) -> str | None:
@@ -56,7 +54,3 @@ def token_in(address: str) -> str | None:
     """Return what stands behind the plus of an address, in lower case; None without one."""
     _, plus, token = address.rpartition("@")[0].partition("+")
     return token.lower() if plus and token else None
-
-
-def _seal(ids: KeyedIds, conversation_id: str) -> str:
-    return ids.seal("plus-address", conversation_id)[:_SEAL_DIGITS]

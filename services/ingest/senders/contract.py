@@ -13,6 +13,23 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
+
+__all__ = [
+    "Answer",
+    "Call",
+    "File",
+    "Later",
+    "Mail",
+    "NotSendable",
+    "Outcome",
+    "Refused",
+    "Reply",
+    "Sender",
+    "Sent",
+    "Unclear",
+    "retry_after",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +53,8 @@ class Reply:
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
-    answered. `template` names an approved template where the provider knows such. `plus_token` names
-    the conversation in a plus-address, so that the answer finds it.
+    answered. `template` names an approved template where the provider knows such. `plus_token`
+    names the conversation in a plus-address, so that the answer finds it.
     """
 
     reply_id: str
@@ -90,38 +107,6 @@ class Answer:
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The provider took it and calls it `message_id`, as its receipts and echoes will."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Not taken for now, and surely not sent: try again, not before `after` if that is known."""
-
-    reason: str
-    after: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The provider will never take this; `reason` is for the agent (no personal data in it)."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """The provider may have sent it, or not: tried again only where a call is `repeatable`."""
-
-    reason: str
-
-
-Outcome = Sent | Later | Refused | Unclear
 
 
 class NotSendable(Exception):
