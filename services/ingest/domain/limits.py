@@ -38,3 +38,9 @@ MAIL_DEPTH = 20
 MAIL_PARTS = 200
 MAIL_HTML = 512 * 1024  # characters looked at to make text of HTML
 MAIL_THREAD = 100  # message ids read from References
+
+OUTGOING_CONNECT_SECONDS = 5.0  # three tries of TCP's SYN: at 0, 1 and 3 s
+OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease covers it four times
+FETCH_SECONDS = 10.0
+FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
+FETCHED = 25 * MIB  # as much as a mail
