@@ -2,8 +2,8 @@
 
 import binascii
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import Message
 from email.policy import default
 from email.utils import parsedate_to_datetime
@@ -20,6 +20,9 @@ _WORD = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,250})>")
 _BARE_ID = re.compile(r"[^<>\s]{3,250}\Z")
+_PLAIN_ADDRESS = re.compile(
+    r"(?:\"?([^\"(),:;<>@\\\[\]]{1,200}?)\"? )?<([A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9.-]{1,250})>\Z"
+)
 _QUOTED = re.compile(rb"=([0-9A-Fa-f]{2})")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}\Z")
 
@@ -81,17 +84,20 @@ def addresses(part: Message, name: str) -> list[tuple[str, str | None]]:
     """
     found = []
     for written in headers(part, name):
-        for address in _parsed(name, written):
-            point = email_point(address.addr_spec)
+        for address, display in _parsed(name, written):
+            point = email_point(address)
             if point:
-                found.append((point, clean(decoded(address.display_name)).strip() or None))
+                found.append((point, clean(decoded(display)).strip() or None))
     return found
 
 
-def _parsed(name: str, written: str) -> tuple[Address, ...]:
+def _parsed(name: str, written: str) -> Sequence[tuple[str, str]]:
+    plain = _PLAIN_ADDRESS.match(written)
+    if plain:  # most are; the whole grammar takes fifty times as long
+        return [(plain.group(2), plain.group(1) or "")]
     try:
         parsed: Any = default.header_factory(name, written)
-        return tuple(parsed.addresses)
+        return [(one.addr_spec, one.display_name) for one in parsed.addresses]
     except Exception:  # its parsers raise a dozen kinds of errors on hostile input
         return ()
 
