@@ -46,6 +46,8 @@ _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]{0,20}):")
 _ATTRIBUTES = 20  # read of one tag
 _TAG = 8_192  # characters of one tag
 _VALUE = 2_000  # characters of an attribute; longer links exist, but to track somebody
+_REFERENCE = 12  # characters a reference such as `&NewLine;` takes for one; longer are rare
+_ESCAPED = 5  # characters of `&amp;`
 _LINK_EXTRA = 40  # characters that nh3 adds to a link
 
 _CLEANER = nh3.Cleaner(
@@ -116,8 +118,12 @@ class _Drawing:
     def _text(self, token: str) -> None:
         if token.startswith(("<!", "<?")):
             return
-        text = _unescape(token)[: self._budget]
-        self._put(text if text.isspace() else html.escape(text, quote=False))
+        text = _unescape(token[: _REFERENCE * self._budget])[: self._budget]
+        escaped = html.escape(text, quote=False)
+        if len(escaped) > self._budget:
+            escaped = html.escape(text[: self._budget // _ESCAPED], quote=False)
+            self._budget = 0
+        self._put(escaped)
 
     def _tag(self, name: str, token: str, *, closing: bool) -> None:
         if closing:
