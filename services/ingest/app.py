@@ -12,8 +12,9 @@ from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
 from services.ingest.publisher import SafePublisher
 from services.ingest.rates import Rates
+from services.ingest.readers import IsolatedReader
 from services.ingest.settings import Settings
-from services.ingest.smtp import MailHandler, serve_mail
+from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
@@ -63,12 +64,20 @@ def create_app(settings: Settings | None = None) -> Service:
     ids = KeyedIds(common.id_key.get_secret_value())
     clock = SystemClock()
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
-    intake = Intake(SafePublisher(spool), database, clock, ids, meter)
-    mail = MailHandler(doors, intake)
+    reader = IsolatedReader()
+    intake = Intake(SafePublisher(spool), database, clock, ids, meter, reader)
+    mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
 
     async def smtp() -> None:
-        await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
+        ports: dict[MailProtocol, int | None] = {
+            "smtp": settings.smtp_port,
+            "lmtp": settings.lmtp_port,
+        }
+        try:
+            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name)
+        finally:
+            await reader.close()
 
     meter.service = Service(
         "ingest",
