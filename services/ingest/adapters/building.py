@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -93,6 +94,26 @@ def each(
     return events, broken
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the object a JSON body holds; raise `Unparseable` for anything else."""
+    try:
+        found = parse_json(body)
+    except Malformed:
+        raise Unparseable("body: json") from None
+    if not isinstance(found, dict):
+        raise Unparseable("body: not an object")
+    return found
+
+
+def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a payload for `raw`: as it came, but encodable; `Broken` if too large."""
+    written = clean(json.dumps(part, ensure_ascii=False))
+    if len(written) > limits.PART:
+        raise Broken("part: too large")
+    found: dict[str, Any] = json.loads(written)
+    return found
+
+
 def from_unix(written: str | None) -> datetime | None:
     """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none."""
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 13:
@@ -129,3 +150,14 @@ def parsed_json(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unparseable("body: not an object")
     return found
+
+
+def from_http_date(written: str | None) -> datetime | None:
+    """Return a time as RFC 2822 and HTTP write it (`Tue, 03 Nov 2026 09:15:00 +0000`), or None."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = parsedate_to_datetime(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
