@@ -27,6 +27,7 @@ FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic'
 SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420
 
 MAIL_CONNECTIONS = 10  # each holds the mail twice while it is read: 10 x 50 MiB = 500 MiB
+MAIL_LINE = 26 * MIB  # one line may be the whole mail: a relay would bounce our refusal of it
 MAIL_IDLE_SECONDS = 60.0
 MAIL_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8 asks for at least 100
 MAIL_HEADER_LINE = 998  # RFC 5322 §2.1.1
@@ -34,6 +35,7 @@ MAIL_HEADERS = 64 * 1024  # some of the standard library's header parsers are qu
 MAIL_PART_HEADER = 8 * 1024  # one header of a part, folded lines and all
 MAIL_VALUE = 2_000  # characters of one header that is parsed, for the same reason
 MAIL_LINES = 1_000_000  # 25 MiB of base64 are 345 000 lines
+MAIL_DECODED = 50 * MIB  # base64 shrinks: twice what a mail can be; uuencode and others lie
 MAIL_DEPTH = 20
 MAIL_PARTS = 200
 MAIL_HTML = 512 * 1024  # characters looked at to make text of HTML
@@ -44,3 +46,9 @@ OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease c
 FETCH_SECONDS = 10.0
 FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
 FETCHED = 25 * MIB  # as much as a mail
+MAIL_REPORTED = 20  # recipients of one delivery report that give an event each
+MAIL_HOPS = 50  # Received lines; RFC 5321 §6.3 takes 100 for a loop, real mail has below 20
+MAIL_ISOLATED = 64 * 1024  # bytes; a smaller mail is read in a thread before a pipe carried it
+MAIL_WORKERS = 2  # processes that read large mails
+MAIL_SECONDS = 10.0  # of processor or of wall time; 25 MiB of base64 take below 2 s
+MAIL_MEMORY = 1024 * MIB  # address space of one; 25 MiB of mail take below 400 MiB
