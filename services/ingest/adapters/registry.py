@@ -6,6 +6,7 @@ from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.form import Form
 from services.ingest.adapters.instagram import Instagram
+from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
@@ -22,6 +23,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Portal(),
         StandardWebhooksHook(),
         Instagram(),
+        Mailgun(),
         Messenger(),
         Telegram(),
         Twilio(),
