@@ -6,6 +6,7 @@ from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.instagram import Instagram
 from services.ingest.adapters.messenger import Messenger
+from services.ingest.adapters.slack import Slack
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.whatsapp import WhatsApp
@@ -16,6 +17,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Email(),
         Instagram(),
         Messenger(),
+        Slack(),
         Telegram(),
         Twilio(),
         WhatsApp(),
