@@ -66,7 +66,7 @@ def required(part: Any, *path: str) -> str:
 def raw_of(part: Any) -> dict[str, Any]:
     """Return a part as it came, but encodable; raise `Broken` for one too large for an event."""
     written = clean(json.dumps(part, ensure_ascii=False))
-    if len(written) > limits.PART:
+    if len(written.encode()) > limits.PART:
         raise Broken("part: too large")
     found = json.loads(written)
     return found if isinstance(found, dict) else {"value": found}
