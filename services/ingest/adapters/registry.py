@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.instagram import Instagram
+from services.ingest.adapters.line import Line
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.slack import Slack
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
+from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.whatsapp import WhatsApp
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -16,10 +18,12 @@ ADAPTERS: Mapping[str, Adapter] = {
     for adapter in (
         Email(),
         Instagram(),
+        Line(),
         Messenger(),
         Slack(),
         Telegram(),
         Twilio(),
+        Viber(),
         WhatsApp(),
     )
 }

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.json_parts import required
+from services.ingest.adapters.json_parts import required, size_at
 from services.ingest.domain.json_fields import list_at, string_at, value_at
 from services.ingest.domain.text import cut, short
 from shared.contact_points import contact_point
@@ -48,7 +48,7 @@ def attachments_of(message: Any) -> list[dict[str, Any]]:
             "reference": reference[:2048],
             "media_type": (string_at(file, "mimetype") or "application/octet-stream")[:255],
             "name": short(string_at(file, "name")),
-            "size": size if isinstance(size := value_at(file, "size"), int) and size >= 0 else None,
+            "size": size_at(file, "size"),
         }
         for file in list_at(message, "files")[:FILES]
         if (reference := string_at(file, "url_private") or string_at(file, "id"))
