@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.twilio import Twilio
+from services.ingest.adapters.twilio_voice import TwilioVoice
 from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.whatsapp import WhatsApp
 
@@ -13,6 +14,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     for adapter in (
         Email(),
         Twilio(),
+        TwilioVoice(),
         Vonage(),
         WhatsApp(),
     )
