@@ -141,6 +141,7 @@ class Adapter(ABC):
     `transport` says how its payloads come: to an HTTP hook, by SMTP, over a connection that we
     open ourselves (`client`), or from our own chat. `secrets` are those of its scheme and
     `more_secrets`; `options` and `optional` are the keys under `options:` in channels.yaml.
+    `own_format` says that what comes are events of ours: what does not fit is put aside whole.
     """
 
     provider: ClassVar[str]
@@ -152,6 +153,7 @@ class Adapter(ABC):
     options: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()
     secret_headers: ClassVar[frozenset[str]] = frozenset()
+    own_format: ClassVar[bool] = False
     answer: ClassVar[tuple[str, bytes]] = ("application/json", b"{}")
 
     def __init_subclass__(cls) -> None:

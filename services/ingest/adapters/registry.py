@@ -4,6 +4,12 @@ from collections.abc import Mapping
 
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.form import Form
+from services.ingest.adapters.instagram import Instagram
+from services.ingest.adapters.messenger import Messenger
+from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
+from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.twilio_voice import TwilioVoice
 from services.ingest.adapters.vonage import Vonage
@@ -13,6 +19,12 @@ ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
         Email(),
+        Form(),
+        Portal(),
+        StandardWebhooksHook(),
+        Instagram(),
+        Messenger(),
+        Telegram(),
         Twilio(),
         TwilioVoice(),
         Vonage(),
