@@ -14,6 +14,7 @@ from services.ingest.adapters.slack import Slack
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
+from services.ingest.adapters.twilio_voice import TwilioVoice
 from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.whatsapp import WhatsApp
@@ -32,6 +33,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Slack(),
         Telegram(),
         Twilio(),
+        TwilioVoice(),
         Vonage(),
         Viber(),
         WhatsApp(),
