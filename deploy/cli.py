@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_parse(commands)
     _add_conformance(commands)
     _add_dead_letters(commands)
+    keys = _group(commands, "api-key", "make keys for integrators")
+    new = _add(keys, "new", "print a new key, once, and what to configure", _api_key)
+    new.add_argument("integrator", metavar="INTEGRATOR", help="its name in channels.yaml")
     return parser
 
 
@@ -156,6 +159,12 @@ def _dead_letters(action: str) -> Command:
         return int(asyncio.run(getattr(dead_letters, action)(options)))
 
     return run
+
+
+def _api_key(options: argparse.Namespace) -> int:
+    from deploy.api_key import new
+
+    return new(options.integrator)
 
 
 if __name__ == "__main__":

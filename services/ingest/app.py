@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
+from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
 from services.ingest.publisher import SafePublisher
+from services.ingest.rates import Rates
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
-from shared.http import create_api
+from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
 from shared.policy import load_policy
@@ -43,10 +43,10 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
+def create_http(webhooks: Webhooks, events: EventsApi) -> Api:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
-    api.router.routes.extend(webhooks.routes())
+    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY)
+    api.serve_raw("/hooks/", webhooks.routes())
     api.include_router(events.router())
     return api
 
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Service:
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
     intake = Intake(SafePublisher(spool), database, clock, ids, meter)
     mail = MailHandler(doors, intake)
+    events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
 
     async def smtp() -> None:
         await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
@@ -74,9 +75,10 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
+        processors=(Inbox(policy.inbox, ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
+        http=create_http(Webhooks(doors, intake, Gate()), events),
         tasks=(smtp, spool.run),
     )
     return meter.service

@@ -170,7 +170,7 @@ class Units:
         except PyMongoError:
             raise
         except Exception as error:
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
     def decide(self, incoming: Sequence[Incoming], loaded: State, now: datetime) -> Effects:
         """Let the service decide."""
@@ -183,7 +183,7 @@ class Units:
         try:
             return call()
         except Exception as error:
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
 
 class _Attempt:
@@ -235,11 +235,11 @@ class _Attempt:
             await state.write(database, session, effects.writes, loaded, careful=careful)
             await timers.write(database, session, fired, effects.timers, careful=careful)
         except _UNSTORABLE as error:  # what no document can hold is the decision's fault, for good
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
         except OperationFailure as error:
             if _REFUSED.isdisjoint(_codes(error)):
                 raise
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
     def _moves(self) -> Iterable[positions.Move]:
         for shard in {*self._unit.offsets, *self._unit.ticks}:
@@ -284,7 +284,7 @@ def _codes(error: OperationFailure) -> set[int | None]:
     return {error.code, *(write.get("code") for write in writes)}
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Name the class of error and the function it struck in, never its text."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {frames[-1].name}" if frames else type(error).__name__

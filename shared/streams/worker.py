@@ -55,7 +55,7 @@ class Worker:
             heap,
             wake.set,
         )
-        self._batches = Batches(scope, self._committer, self.ownership)
+        self._batches = Batches(scope, self._committer, self.ownership, processor.decode)
         self._ticks = Ticks(scope, database, self._committer, self.ownership, heap, wake)
         self._turn = asyncio.Lock()
         self._draining = False

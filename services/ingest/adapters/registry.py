@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from services.ingest.adapters.chatwoot import Chatwoot
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.form import Form
 from services.ingest.adapters.freshchat import Freshchat
+from services.ingest.adapters.instagram import Instagram
 from services.ingest.adapters.intercom import Intercom
+from services.ingest.adapters.messenger import Messenger
+from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
+from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
+from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.adapters.zendesk import Zendesk
 
@@ -18,7 +25,14 @@ ADAPTERS: Mapping[str, Adapter] = {
         Email(),
         Freshchat(),
         Intercom(),
+        Form(),
+        Portal(),
+        StandardWebhooksHook(),
+        Instagram(),
+        Messenger(),
+        Telegram(),
         Twilio(),
+        Vonage(),
         WhatsApp(),
         Zendesk(),
     )

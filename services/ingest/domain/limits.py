@@ -24,7 +24,7 @@ TEXT = 65_536  # characters, as the event model allows
 SHORT_TEXT = 1_000
 FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic's 1 MiB
 
-SIGNATURE_HEADER = 512  # characters; the longest signature we know has 88
+SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420
 
 MAIL_CONNECTIONS = 10  # each holds the mail twice while it is read: 10 x 50 MiB = 500 MiB
 MAIL_IDLE_SECONDS = 60.0
@@ -38,3 +38,9 @@ MAIL_DEPTH = 20
 MAIL_PARTS = 200
 MAIL_HTML = 512 * 1024  # characters looked at to make text of HTML
 MAIL_THREAD = 100  # message ids read from References
+
+OUTGOING_CONNECT_SECONDS = 5.0  # three tries of TCP's SYN: at 0, 1 and 3 s
+OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease covers it four times
+FETCH_SECONDS = 10.0
+FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
+FETCHED = 25 * MIB  # as much as a mail
