@@ -19,6 +19,7 @@ from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
+from shared.contracts import CONTRACT_VERSION
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -26,7 +27,6 @@ from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
-from shared.version import VERSION
 
 
 class _LateMeter:
@@ -46,7 +46,7 @@ class _LateMeter:
 
 def create_http(webhooks: Webhooks, events: EventsApi) -> Api:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY)
+    api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
     api.serve_raw("/hooks/", webhooks.routes())
     api.include_router(events.router())
     return api
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Service:
     policy = load_policy(Path(common.policy) / "channels.yaml", ChannelsPolicy).content
     doors, keys = open_doors(policy), load_keys(policy)
     database = Database(common.mongodb, common.database("ingest"))
-    publisher = Publisher(common.kafka, common.prefix)
+    publisher = Publisher(common.kafka, common.prefix, "ingest")
     meter = _LateMeter()
     ids = KeyedIds(common.id_key.get_secret_value())
     clock = SystemClock()
