@@ -4,13 +4,20 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
+from services.ingest.attachments import Attachments
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.metrics import METRICS
+from services.ingest.outbox import Outbox
+from services.ingest.outgoing import Guard
+from services.ingest.replies import Replies
+from services.ingest.reply_api import ReplyApi
+from services.ingest.reply_store import ReplyStore
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
 from services.ingest.store import COLLECTIONS
@@ -37,12 +44,16 @@ class _LateMeter:
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.service.metrics.observe(name, value, **labels)
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        self.service.metrics.set(name, value, **labels)
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
-    """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
+
+def create_http(webhooks: Webhooks, *apis: EventsApi | ReplyApi) -> FastAPI:
+    """Return the HTTP side: hooks as raw routes, the APIs with their OpenAPI."""
     api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
     api.router.routes.extend(webhooks.routes())
-    api.include_router(events.router())
+    for one in apis:
+        api.include_router(one.router())
     return api
 
 
@@ -55,9 +66,15 @@ def create_app(settings: Settings | None = None) -> Service:
     database = Database(common.mongodb, common.database("ingest"))
     publisher = Publisher(common.kafka, common.prefix)
     meter = _LateMeter()
-    ids = KeyedIds(common.id_key.get_secret_value())
-    intake = Intake(publisher, database, SystemClock(), ids, meter)
+    ids, clock = KeyedIds(common.id_key.get_secret_value()), SystemClock()
+    intake = Intake(publisher, database, clock, ids, meter)
     mail = MailHandler(doors, intake)
+    guard = Guard(settings.outgoing_allow.split(","))
+    attachments = Attachments(database, doors, guard)
+    outbox = Outbox(
+        ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
+    )
+    replies = Replies(database, doors, clock, ids, outbox.wake)
 
     async def smtp() -> None:
         await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
@@ -69,7 +86,13 @@ def create_app(settings: Settings | None = None) -> Service:
         publisher=publisher,
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
-        tasks=(smtp,),
+        processors=(conversation_index.processor(),),
+        http=create_http(
+            Webhooks(doors, intake, Gate()),
+            EventsApi(keys, intake, Gate()),
+            ReplyApi(keys, replies, attachments, clock),
+        ),
+        tasks=(smtp, outbox.run),
+        drains=(outbox.drain,),
     )
     return meter.service

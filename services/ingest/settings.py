@@ -22,3 +22,8 @@ class Settings(ServiceSettings):
     smtp_name: str = Field(
         default="throughline.localhost", description="host name that SMTP greets with"
     )
+    outgoing_allow: str = Field(
+        default="",
+        description="places that requests of ours may go to though they are not public or not "
+        "https on port 443, as `host:port`, several with commas: an internal mail relay or proxy",
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -145,6 +146,31 @@ class Database:
             except DuplicateKeyError:
                 return False
         return True
+
+    async def change_one(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        update: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> Document | None:
+        """Change the first document that matches, atomically; return it as it is then.
+
+        None when none matches, or when a unique index does not allow the change: with either,
+        one of several that try at once is told yes.
+        """
+        with _translated():
+            try:
+                changed: Document | None = await self.raw[collection].find_one_and_update(
+                    dict(where),
+                    dict(update),
+                    sort=list(sort) or None,
+                    return_document=ReturnDocument.AFTER,
+                    maxTimeMS=_COMMAND_TIMEOUT_MS,
+                )
+            except DuplicateKeyError:
+                return None
+        return changed
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
         """Keep bytes of any size under an id; keeping them again changes nothing.

@@ -3,5 +3,11 @@
 from collections.abc import Mapping
 
 from services.ingest.senders.contract import Sender
+from services.ingest.senders.email import EmailSender
+from services.ingest.senders.whatsapp import WhatsAppSender
 
-SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in tuple[Sender, ...]()}
+_ALL: tuple[Sender, ...] = (
+    EmailSender(),
+    WhatsAppSender(),
+)
+SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in _ALL}
