@@ -21,7 +21,7 @@ from services.ingest.domain.json_guard import Malformed
 from services.ingest.handlers import Intake
 from services.ingest.integrators import ItemError, Stamp, translate
 from services.ingest.keys import require_key
-from services.ingest.reading import read_body, read_headers
+from services.ingest.reading import announced_size, read_body, read_headers
 from shared.events import Event
 from shared.http import ApiError
 
@@ -73,7 +73,7 @@ class EventsApi:
     async def take(self, request: Request) -> Response:
         """Take CloudEvents (structured, binary or batch) and answer with their ids."""
         key = require_key(request, self._keys, self._intake.clock.now())
-        with self._place(key.integrator):
+        with self._place(key.integrator, request):
             events, errors = await self._read(request, key)
             if errors:
                 self._count(key.integrator, "refused")
@@ -85,14 +85,15 @@ class EventsApi:
     async def validate(self, request: Request) -> Response:
         """Say what `POST /v1/events` would answer, and take nothing."""
         key = require_key(request, self._keys, self._intake.clock.now())
-        with self._place(key.integrator):
+        with self._place(key.integrator, request):
             events, errors = await self._read(request, key)
         return _refusal(errors) if errors else JSONResponse({"valid": len(events)})
 
     @contextmanager
-    def _place(self, integrator: str) -> Iterator[None]:
+    def _place(self, integrator: str, request: Request) -> Iterator[None]:
+        size = min(announced_size(request, limits.BODY), limits.BODY)
         try:
-            with self._gate.enter(integrator):
+            with self._gate.enter(integrator, size):
                 yield
         except Busy:
             self._count(integrator, "busy")

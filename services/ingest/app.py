@@ -11,8 +11,10 @@ from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.metrics import METRICS
+from services.ingest.publisher import SafePublisher
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
+from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
@@ -37,6 +39,9 @@ class _LateMeter:
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.service.metrics.observe(name, value, **labels)
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        self.service.metrics.set(name, value, **labels)
+
 
 def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
@@ -56,7 +61,9 @@ def create_app(settings: Settings | None = None) -> Service:
     publisher = Publisher(common.kafka, common.prefix)
     meter = _LateMeter()
     ids = KeyedIds(common.id_key.get_secret_value())
-    intake = Intake(publisher, database, SystemClock(), ids, meter)
+    clock = SystemClock()
+    spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
+    intake = Intake(SafePublisher(spool), database, clock, ids, meter)
     mail = MailHandler(doors, intake)
 
     async def smtp() -> None:
@@ -70,6 +77,6 @@ def create_app(settings: Settings | None = None) -> Service:
         collections=COLLECTIONS,
         metrics=METRICS,
         http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
-        tasks=(smtp,),
+        tasks=(smtp, spool.run),
     )
     return meter.service

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import RawRequest
 from services.ingest.dead_letters import dead_letters
+from services.ingest.metrics import Meter
 from services.ingest.parse import read
 from services.ingest.publisher import EventPublisher, without_doubles
-from services.ingest.store import BlobStore, keep
+from services.ingest.store import Store, keep, require_first_use
 from shared.clock import Clock
 from shared.events import Event
 from shared.ids import KeyedIds
@@ -17,29 +17,17 @@ from shared.ids import KeyedIds
 _OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
 
 
-class Meter(Protocol):
-    """Counts and observes; `shared.observability.Metrics` is one."""
-
-    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Add to a counter."""
-        ...
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add an observation to a histogram."""
-        ...
-
-
 class Intake:
     """What every door does with what it is given.
 
-    Both methods return only when Kafka has acknowledged everything, and raise `Unavailable` when
-    that is not known: then the sender must try again, and gets the same ids.
+    Both methods return only when everything is safe (on Kafka, or in the spool), and raise
+    `Unavailable` when that is not known: then the sender must try again, and gets the same ids.
     """
 
     def __init__(
         self,
         publisher: EventPublisher,
-        store: BlobStore,
+        store: Store,
         clock: Clock,
         ids: KeyedIds,
         meter: Meter,
@@ -51,6 +39,8 @@ class Intake:
         """Accept a request or mail; raise `SignatureRefused` if it is not authentic."""
         received_at = self.clock.now()
         door.adapter.verify(request, door.account, received_at)
+        if proof := door.adapter.once(request):
+            await require_first_use(self._store, door.account, proof, request.body, received_at)
         arguments = (door.adapter, request, door.account, received_at, self.ids)
         # in a thread, so that a large mail holds up nobody; a worker process would also bound CPU
         small = len(request.body) < _OFF_LOOP and door.adapter.transport == "hook"

@@ -22,3 +22,8 @@ class Settings(ServiceSettings):
     smtp_name: str = Field(
         default="throughline.localhost", description="host name that SMTP greets with"
     )
+    spool_bytes: int = Field(
+        default=1024 * 1024 * 1024,
+        ge=0,
+        description="bytes of accepted events kept in MongoDB while Kafka is away, at most",
+    )

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,17 +169,32 @@ class FakePublisher:
 
 
 @dataclass
-class FakeBlobs:
-    """A blob store in memory; `down` makes it fail as MongoDB does."""
+class FakeStore:
+    """A store in memory; `down` makes it fail as MongoDB does."""
 
     down: bool = False
     kept: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    async def insert(self, collection: str, document: dict[str, Any]) -> bool:
+        """Add a document unless its `_id` is taken, or fail."""
+        self._require_up()
+        key = collection, document["_id"]
+        return self.documents.setdefault(key, document) is document
+
+    async def find_one(self, collection: str, where: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return a document by its `_id`, or fail."""
+        self._require_up()
+        return self.documents.get((collection, where["_id"]))
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
         """Keep bytes, or fail."""
-        if self.down:
-            raise Unavailable("MongoDB did not keep a blob.", "Try again.")
+        self._require_up()
         self.kept[blob_id] = data
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise Unavailable("MongoDB does not answer.", "Try again.")
 
 
 @dataclass
@@ -187,7 +202,7 @@ class Fakes:
     """An intake with everything behind it in memory."""
 
     publisher: FakePublisher = field(default_factory=FakePublisher)
-    blobs: FakeBlobs = field(default_factory=FakeBlobs)
+    blobs: FakeStore = field(default_factory=FakeStore)
     clock: StoppedClock = field(default_factory=StoppedClock)
     meter: Metrics = field(default_factory=lambda: Metrics(METRICS))
 

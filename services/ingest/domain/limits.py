@@ -13,8 +13,9 @@ JSON_DEPTH = 64  # real payloads are below 12 deep
 JSON_KEYS = 10_000
 JSON_VALUES = 100_000  # a 4 MiB body of `1,1,1,…` would be two million objects of 32 bytes
 
-IN_FLIGHT = 64  # requests: with 4 MiB each, 256 MiB at worst
-IN_FLIGHT_PER_ACCOUNT = 32  # one busy or hostile channel account leaves half for the others
+REQUEST = 64 * 1024  # bytes a request counts for at least: its headers, events, buffers
+IN_FLIGHT = 256 * MIB  # 4 096 small requests: 40 s of 100 a second while Kafka makes us wait
+IN_FLIGHT_PER_ACCOUNT = 128 * MIB  # one busy or hostile channel account leaves half for the others
 BATCH = 500  # events per request of the events API: one Kafka batch
 FORM_FIELDS = 1_000  # Twilio sends at most about 60
 
