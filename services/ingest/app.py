@@ -1,16 +1,28 @@
 """Ingest put together: the only place where its objects are built."""
 
+import secrets
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
+from services.ingest.chat import ChatServer
+from services.ingest.chat_account import read_chat_accounts
+from services.ingest.chat_live import ChatLive
+from services.ingest.chat_pages import ChatPages
+from services.ingest.chat_presence import NothingKnown, Presence
+from services.ingest.chat_sessions import ChatSessions
+from services.ingest.chat_socket import Chat
+from services.ingest.chat_store import ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
-from services.ingest.metrics import METRICS
+from services.ingest.metrics import METRICS, Meter
 from services.ingest.publisher import SafePublisher
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, serve_mail
@@ -43,12 +55,29 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
-    """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
+def create_http(webhooks: Webhooks, events: EventsApi, raw: Sequence[BaseRoute] = ()) -> FastAPI:
+    """Return the HTTP side: hooks and chat as raw routes, the events API with its OpenAPI."""
     api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
-    api.router.routes.extend(webhooks.routes())
+    api.router.routes.extend([*webhooks.routes(), *raw])
     api.include_router(events.router())
     return api
+
+
+def create_chat(
+    database: Database, intake: Intake, meter: Meter, presence: Presence | None = None
+) -> tuple[Chat, ChatLive]:
+    """Return what all chat sockets share, and what wakes them (it must run)."""
+    live, store = ChatLive(database, meter), ChatStore(database, intake.clock)
+    chat = Chat(
+        sessions=ChatSessions(intake, store),
+        store=store,
+        live=live,
+        presence=presence or NothingKnown(),
+        clock=intake.clock,
+        meter=meter,
+        new_token=partial(secrets.token_urlsafe, 32),
+    )
+    return chat, live
 
 
 def create_app(settings: Settings | None = None) -> Service:
@@ -65,6 +94,10 @@ def create_app(settings: Settings | None = None) -> Service:
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
     intake = Intake(SafePublisher(spool), database, clock, ids, meter)
     mail = MailHandler(doors, intake)
+    chats = read_chat_accounts(doors)
+    chat, live = create_chat(database, intake, meter)
+    chat_server = ChatServer(chat, chats, settings.chat_sockets)
+    raw = [*chat_server.routes(), *ChatPages(chats, demo=settings.chat_demo).routes()]
 
     async def smtp() -> None:
         await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
@@ -76,7 +109,8 @@ def create_app(settings: Settings | None = None) -> Service:
         publisher=publisher,
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
-        tasks=(smtp, spool.run),
+        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate()), raw),
+        tasks=(smtp, spool.run, *((live.run, chat_server.tend) if chats else ())),
+        on_stop=(chat_server.drain,),
     )
     return meter.service

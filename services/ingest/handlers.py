@@ -15,6 +15,7 @@ from shared.events import Event
 from shared.ids import KeyedIds
 
 _OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
+_SMALL = ("hook", "chat")  # a mail takes milliseconds whatever its size
 
 
 class Intake:
@@ -43,7 +44,7 @@ class Intake:
             await require_first_use(self._store, door.account, proof, request.body, received_at)
         arguments = (door.adapter, request, door.account, received_at, self.ids)
         # in a thread, so that a large mail holds up nobody; a worker process would also bound CPU
-        small = len(request.body) < _OFF_LOOP and door.adapter.transport == "hook"
+        small = len(request.body) < _OFF_LOOP and door.adapter.transport in _SMALL
         parsed = read(*arguments) if small else await asyncio.to_thread(read, *arguments)
         lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
         await keep(self._store, parsed.blobs)

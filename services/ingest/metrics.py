@@ -49,6 +49,24 @@ METRICS = (
     Metric("ingest_spool_requests", "gauge", "Requests in the spool, of all processes."),
     Metric("ingest_spool_bytes", "gauge", "Bytes in the spool, of all processes."),
     Metric("ingest_batch_events", "histogram", "Events in one request.", ("provider",), SIZES),
+    Metric("chat_sockets", "gauge", "Chat sockets open in this process."),
+    Metric(
+        "chat_sockets_refused_total",
+        "counter",
+        "Chat sockets refused before they opened, by reason.",
+        ("account", "reason"),
+    ),
+    Metric(
+        "chat_frames_total",
+        "counter",
+        "Visitors' messages, forms and ends, by the answer they got.",
+        ("account", "outcome"),
+    ),
+    Metric(
+        "chat_stream_breaks_total",
+        "counter",
+        "Times the change stream of the chat histories broke and was opened again.",
+    ),
 )
 
 

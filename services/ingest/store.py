@@ -1,4 +1,4 @@
-"""What ingest keeps: raw mails as blobs, proofs that may come once, and the spool."""
+"""What ingest keeps: raw mails as blobs, proofs that may come once, the spool, and chats."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob, ChannelAccount, SignatureRefused
+from services.ingest.chat_store import CHAT_COLLECTIONS
 from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index
 
@@ -14,6 +15,7 @@ _PROOFS_KEPT = timedelta(days=1)  # a proof is refused as stale after minutes
 
 COLLECTIONS: tuple[Collection, ...] = (
     *SPOOL_COLLECTIONS,
+    *CHAT_COLLECTIONS,
     Collection(PROOFS, (Index((("at", 1),), expire_after=_PROOFS_KEPT),)),
 )
 
