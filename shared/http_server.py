@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from shared.errors import SettingsError
+from shared.sockets import SOCKET_FRAME, SOCKET_PING, BoundedSocket
 
 _KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
 HTTP_GRACE = 5  # seconds for requests in flight
