@@ -286,6 +286,24 @@ def test_mail_through_a_group_address_is_a_customers_but_no_machine_answers_it()
     assert data.raw == {"never_answer": "list"}
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"X-Autoreply: yes",
+        b"Preference: auto_reply",
+        b"X-Precedence: auto_reply",
+        b"Precedence: auto_reply",
+    ],
+)
+def test_what_says_in_another_way_that_a_machine_answered_is_an_auto_reply(header: bytes) -> None:
+    assert mail(header + b"\r\n" + payload("email", "plain")).data.kind == "auto-reply"
+
+
+def test_who_wants_no_automatic_answer_is_still_a_customer() -> None:
+    data = mail(b"X-Auto-Response-Suppress: OOF\r\n" + payload("email", "plain")).data
+    assert (data.kind, data.automatic, data.raw) == ("text", False, {"never_answer": "suppressed"})
+
+
 def test_an_auto_reply_with_the_null_sender_is_no_bounce() -> None:
     assert only("out-of-office", envelope_from=b"<>").data.kind == "auto-reply"
 

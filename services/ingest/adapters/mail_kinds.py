@@ -7,15 +7,23 @@ from email.message import Message
 from services.ingest.adapters.mail_headers import header, headers, subject
 from services.ingest.domain import limits
 
-AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk", "auto_reply"})
+AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk"})
 """`list` is not among them: a mailbox behind a group address gets its customers' mail that way."""
-AUTO_REPLY_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-ms-exchange-oof")
+AUTO_REPLY_HEADERS = (
+    "x-autoreply",
+    "x-autoreply-from",
+    "x-autorespond",
+    "x-autoresponder",
+    "x-mail-autoreply",
+    "x-fc-machinegenerated",
+)
+PRECEDENCES = ("precedence", "x-precedence", "preference")
 POSTMASTERS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon"})
 # with the colon that programs write: a person's own subject rarely begins like that
 _AUTO_SUBJECT = re.compile(
-    r"(?:automatic reply|auto-reply|autoreply|out of office|automatische antwort"
+    r"(?:automatic reply|auto-reply|autoreply|out of office(?: autoreply)?|automatische antwort"
     r"|abwesenheitsnotiz|réponse automatique|risposta automatica|respuesta automática"
-    r"|automatisch antwoord|samodejni odgovor|odsotnost|automatski odgovor)\s?:",
+    r"|automatisch antwoord|automatisk svar|autosvar|samodejni odgovor|odsotnost|automatski odgovor)\s?:",
     re.IGNORECASE,
 )
 
@@ -79,6 +87,7 @@ def _is_auto_reply(mail: Message) -> bool:
     return (
         not marked.startswith("no")
         or any(header(mail, name) for name in AUTO_REPLY_HEADERS)
+        or any((header(mail, name) or "").lower() == "auto_reply" for name in PRECEDENCES)
         or bool(_AUTO_SUBJECT.match(subject(mail) or ""))
     )
 
