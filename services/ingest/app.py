@@ -2,23 +2,31 @@
 
 from pathlib import Path
 
+from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
+from services.ingest.attachments import Attachments
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
+from services.ingest.outbox import Outbox
+from services.ingest.outgoing import Guard
 from services.ingest.publisher import SafePublisher
 from services.ingest.rates import Rates
 from services.ingest.readers import IsolatedReader
+from services.ingest.replies import Replies
+from services.ingest.reply_api import ReplyApi
+from services.ingest.reply_store import ReplyStore
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
+from shared.contracts import CONTRACT_VERSION
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -26,7 +34,6 @@ from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
-from shared.version import VERSION
 
 
 class _LateMeter:
@@ -44,11 +51,12 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> Api:
-    """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY)
+def create_http(webhooks: Webhooks, *apis: EventsApi | ReplyApi) -> Api:
+    """Return the HTTP side: hooks as raw routes, the APIs with their OpenAPI."""
+    api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
     api.serve_raw("/hooks/", webhooks.routes())
-    api.include_router(events.router())
+    for one in apis:
+        api.include_router(one.router())
     return api
 
 
@@ -59,15 +67,19 @@ def create_app(settings: Settings | None = None) -> Service:
     policy = load_policy(Path(common.policy) / "channels.yaml", ChannelsPolicy).content
     doors, keys = open_doors(policy), load_keys(policy)
     database = Database(common.mongodb, common.database("ingest"))
-    publisher = Publisher(common.kafka, common.prefix)
+    publisher = Publisher(common.kafka, common.prefix, "ingest")
     meter = _LateMeter()
-    ids = KeyedIds(common.id_key.get_secret_value())
-    clock = SystemClock()
+    ids, clock = KeyedIds(common.id_key.get_secret_value()), SystemClock()
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
-    reader = IsolatedReader()
-    intake = Intake(SafePublisher(spool), database, clock, ids, meter, reader)
+    safe, reader = SafePublisher(spool), IsolatedReader()
+    intake = Intake(safe, database, clock, ids, meter, reader)
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
-    events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
+    guard = Guard(settings.outgoing_allow.split(","))
+    attachments = Attachments(database, doors, guard)
+    outbox = Outbox(
+        ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
+    )
+    replies = Replies(database, doors, clock, ids, outbox.wake)
 
     async def smtp() -> None:
         ports: dict[MailProtocol, int | None] = {
@@ -84,10 +96,15 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
-        processors=(Inbox(policy.inbox, ids).processor(),),
+        processors=(Inbox(policy.inbox, ids).processor(), conversation_index.processor()),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), events),
-        tasks=(smtp, spool.run),
+        http=create_http(
+            Webhooks(doors, intake, Gate()),
+            EventsApi(keys, intake, Gate(), Rates(policy.rates)),
+            ReplyApi(keys, replies, attachments, clock),
+        ),
+        tasks=(smtp, spool.run, outbox.run),
+        drains=(outbox.drain,),
     )
     return meter.service

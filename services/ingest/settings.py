@@ -33,3 +33,8 @@ class Settings(ServiceSettings):
         ge=0,
         description="bytes of accepted events kept in MongoDB while Kafka is away, at most",
     )
+    outgoing_allow: str = Field(
+        default="",
+        description="places that requests of ours may go to though they are not public or not "
+        "https on port 443, as `host:port`, several with commas: an internal mail relay or proxy",
+    )
