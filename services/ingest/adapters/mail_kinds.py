@@ -23,7 +23,8 @@ POSTMASTERS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerda
 _AUTO_SUBJECT = re.compile(
     r"(?:automatic reply|auto-reply|autoreply|out of office(?: autoreply)?|automatische antwort"
     r"|abwesenheitsnotiz|réponse automatique|risposta automatica|respuesta automática"
-    r"|automatisch antwoord|automatisk svar|autosvar|samodejni odgovor|odsotnost|automatski odgovor)\s?:",
+    r"|automatisch antwoord|automatisk svar|autosvar|samodejni odgovor|odsotnost"
+    r"|automatski odgovor)\s?:",
     re.IGNORECASE,
 )
 
@@ -45,14 +46,14 @@ class Kind:
         return self.word != "text"
 
 
-def kind_of(mail: Message, sender: str | None, mailbox: str, *, null_path: bool) -> Kind:
+def kind_of(mail: Message, sender: str | None, ours: frozenset[str], *, null_path: bool) -> Kind:
     """Return what kind of mail it is.
 
-    `sender` is the sender's contact point, `mailbox` our address; `null_path` says that the
-    envelope names no sender, as that of a bounce.
+    `sender` is the sender's contact point, `ours` are those of our mailbox; `null_path` says that
+    the envelope names no sender, as that of a bounce.
     """
     for word, holds in (
-        ("loop", _is_loop(mail, sender, mailbox)),
+        ("loop", _is_loop(mail, sender, ours)),
         (
             "bounce",
             _is_report(mail) or _is_postmaster(sender) or bool(header(mail, "x-failed-recipients")),
@@ -66,11 +67,10 @@ def kind_of(mail: Message, sender: str | None, mailbox: str, *, null_path: bool)
     return Kind("text", _never_answer(mail))
 
 
-def _is_loop(mail: Message, sender: str | None, mailbox: str) -> bool:
-    ours = mailbox.lower()
-    marked = any(value.lower() == ours for value in headers(mail, "x-loop"))
+def _is_loop(mail: Message, sender: str | None, ours: frozenset[str]) -> bool:
+    marked = any(f"email:{value.lower()}" in ours for value in headers(mail, "x-loop"))
     hops = len(headers(mail, "received", 1))
-    return marked or sender == f"email:{ours}" or hops > limits.MAIL_HOPS
+    return marked or sender in ours or hops > limits.MAIL_HOPS
 
 
 def _is_report(mail: Message) -> bool:
