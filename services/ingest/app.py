@@ -1,17 +1,30 @@
 """Ingest put together: the only place where its objects are built."""
 
+import secrets
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+from starlette.routing import BaseRoute
 
 from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
+from services.ingest.chat import ChatServer
+from services.ingest.chat_account import read_chat_accounts
+from services.ingest.chat_live import ChatLive
+from services.ingest.chat_pages import ChatPages
+from services.ingest.chat_presence import NothingKnown, Presence
+from services.ingest.chat_sessions import ChatSessions
+from services.ingest.chat_socket import Chat
+from services.ingest.chat_store import ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.inbox import Inbox
-from services.ingest.metrics import METRICS
+from services.ingest.metrics import METRICS, Meter
 from services.ingest.outbox import Outbox
 from services.ingest.outgoing import Guard
 from services.ingest.publisher import SafePublisher
@@ -51,13 +64,33 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, *apis: EventsApi | ReplyApi) -> Api:
-    """Return the HTTP side: hooks as raw routes, the APIs with their OpenAPI."""
+def create_http(
+    webhooks: Webhooks, *apis: EventsApi | ReplyApi, chat: Sequence[BaseRoute] = ()
+) -> Api:
+    """Return the HTTP side: hooks and chat as raw routes, the APIs with their OpenAPI."""
     api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
     api.serve_raw("/hooks/", webhooks.routes())
+    api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
     return api
+
+
+def create_chat(
+    database: Database, intake: Intake, meter: Meter, presence: Presence | None = None
+) -> tuple[Chat, ChatLive]:
+    """Return what all chat sockets share, and what wakes them (it must run)."""
+    live, store = ChatLive(database, meter), ChatStore(database, intake.clock)
+    chat = Chat(
+        sessions=ChatSessions(intake, store),
+        store=store,
+        live=live,
+        presence=presence or NothingKnown(),
+        clock=intake.clock,
+        meter=meter,
+        new_token=partial(secrets.token_urlsafe, 32),
+    )
+    return chat, live
 
 
 def create_app(settings: Settings | None = None) -> Service:
@@ -80,8 +113,12 @@ def create_app(settings: Settings | None = None) -> Service:
         ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
+    chats = read_chat_accounts(doors)
+    chat, live = create_chat(database, intake, meter)
+    chat_server = ChatServer(chat, chats, settings.chat_sockets)
+    chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
-    async def smtp() -> None:
+    async def mails() -> None:
         ports: dict[MailProtocol, int | None] = {
             "smtp": settings.smtp_port,
             "lmtp": settings.lmtp_port,
@@ -103,8 +140,15 @@ def create_app(settings: Settings | None = None) -> Service:
             Webhooks(doors, intake, Gate()),
             EventsApi(keys, intake, Gate(), Rates(policy.rates)),
             ReplyApi(keys, replies, attachments, clock),
+            chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
-        tasks=(smtp, spool.run, outbox.run),
+        tasks=(
+            mails,
+            spool.run,
+            outbox.run,
+            *((live.run, chat_server.tend) if chats else ()),
+        ),
+        on_stop=(chat_server.drain,),
         drains=(outbox.drain,),
     )
     return meter.service

@@ -79,6 +79,24 @@ METRICS = (
         "1 while calls for a channel account are held back because its provider fails.",
         ("provider", "account"),
     ),
+    Metric("chat_sockets", "gauge", "Chat sockets open in this process."),
+    Metric(
+        "chat_sockets_refused_total",
+        "counter",
+        "Chat sockets refused before they opened, by reason.",
+        ("account", "reason"),
+    ),
+    Metric(
+        "chat_frames_total",
+        "counter",
+        "Visitors' messages, forms and ends, by the answer they got.",
+        ("account", "outcome"),
+    ),
+    Metric(
+        "chat_stream_breaks_total",
+        "counter",
+        "Times the change stream of the chat histories broke and was opened again.",
+    ),
 )
 
 

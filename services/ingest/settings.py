@@ -38,3 +38,14 @@ class Settings(ServiceSettings):
         description="places that requests of ours may go to though they are not public or not "
         "https on port 443, as `host:port`, several with commas: an internal mail relay or proxy",
     )
+    chat_sockets: int = Field(
+        default=5_000,
+        ge=0,
+        le=50_000,
+        description="chat sockets this process holds at most; 5 000 take under 400 MB",
+    )
+    chat_demo: bool = Field(
+        default=False,
+        description="serve a page to try a web chat on, at /chat/ACCOUNT/demo; its own origin "
+        "must be among the account's `origins`",
+    )

@@ -6,7 +6,7 @@ a majority has: what was read or acknowledged survives a failover.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -219,15 +219,23 @@ class Database:
         by_id = {piece["_id"]: piece["data"] for piece in found}
         return b"".join(by_id[piece_id] for piece_id in ids)
 
-    async def watch(self, collection: str) -> AsyncIterator[Document]:
+    async def watch(
+        self, collection: str, opened: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Document]:
         """Yield each document as it is inserted, from now on (majority-committed, in order).
 
-        Raises `Unavailable` when the stream breaks; watch again and read what was missed.
+        Calls `opened` once nothing can be missed any more: whoever reads then what was inserted
+        before, and takes what is yielded, has everything. Raises `Unavailable` when the stream
+        breaks; watch again and read what was missed.
         """
         try:
             async with self.raw[collection].watch(
                 [{"$match": {"operationType": "insert"}}]
             ) as stream:
+                first = await stream.try_next()  # Motor opens it only now
+                opened()
+                if first is not None:
+                    yield first["fullDocument"]
                 async for change in stream:
                     yield change["fullDocument"]
         except PyMongoError as error:

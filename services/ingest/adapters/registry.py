@@ -20,6 +20,7 @@ from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.twilio_voice import TwilioVoice
 from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.vonage import Vonage
+from services.ingest.adapters.webchat import WebChat
 from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.adapters.zendesk import Zendesk
 
@@ -43,6 +44,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         TwilioVoice(),
         Vonage(),
         Viber(),
+        WebChat(),
         WhatsApp(),
         Zendesk(),
     )
