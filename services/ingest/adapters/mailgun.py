@@ -22,7 +22,7 @@ from services.ingest.adapters.contract import (
 )
 from services.ingest.adapters.forms import MULTIPART, URLENCODED, Form, read_form
 from services.ingest.adapters.mail import translate_mail
-from services.ingest.adapters.mail_hooks import envelope_of, news, with_files
+from services.ingest.adapters.mail_hooks import CONVERSATION, envelope_of, news, with_files
 from services.ingest.adapters.mail_rebuilt import MailFile, rebuilt_mail
 from services.ingest.adapters.mailgun_scheme import MAILGUN, TOKEN, is_event, proof_of
 from services.ingest.domain import limits
@@ -149,4 +149,5 @@ def _event(builder: Builder, told: dict[str, Any]) -> Event:
         reason=next(filter(None, (string_at(told, *path) for path in reasons)), None),
         occurred_at=from_unix(str(int(moment))) if isinstance(moment, (int, float)) else None,
         raw=None if status else as_raw(told),
+        conversation_id=string_at(told, "user-variables", CONVERSATION),
     )

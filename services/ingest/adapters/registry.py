@@ -9,6 +9,8 @@ from services.ingest.adapters.instagram import Instagram
 from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.postmark import Postmark
+from services.ingest.adapters.sendgrid import SendGrid
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
@@ -21,6 +23,8 @@ ADAPTERS: Mapping[str, Adapter] = {
         Email(),
         Form(),
         Portal(),
+        Postmark(),
+        SendGrid(),
         StandardWebhooksHook(),
         Instagram(),
         Mailgun(),
