@@ -11,6 +11,7 @@ from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
 from services.ingest.adapters.postmark import Postmark
 from services.ingest.adapters.sendgrid import SendGrid
+from services.ingest.adapters.ses import Ses
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
@@ -25,6 +26,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Portal(),
         Postmark(),
         SendGrid(),
+        Ses(),
         StandardWebhooksHook(),
         Instagram(),
         Mailgun(),
