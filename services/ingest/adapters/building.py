@@ -166,3 +166,10 @@ def from_http_date(written: str | None) -> datetime | None:
         return to_milliseconds(moment) if moment.tzinfo else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def seconds_of(written: str | None) -> float | None:
+    """Return a length of time in seconds, written as digits, or None if it is none."""
+    if written is None or not written.isascii() or not written.isdigit() or len(written) > 9:
+        return None
+    return float(written)

@@ -33,6 +33,7 @@ from shared.events.contact import DeliveryChanged, MessageReceived
 from shared.ids import derived_id
 
 CHANNEL = "email"
+_NOBODY_ANSWERS = frozenset({"bounce", "loop"})  # an agent's next reply must not go to a daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class _Translation:
             contact_points=(point,),
             display_name=None if report else short(self._name),
             locale=read.language(self._mail),
-            reply_to=self._answer_at(),
+            reply_to=None if kind.word in _NOBODY_ANSWERS else self._answer_at(),
             message_id=self._own_id(),
             kind=kind.word,
             subject=subject,

@@ -46,6 +46,8 @@ _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]{0,20}):")
 _ATTRIBUTES = 20  # read of one tag
 _TAG = 8_192  # characters of one tag
 _VALUE = 2_000  # characters of an attribute; longer links exist, but to track somebody
+_REFERENCE = 12  # characters a reference such as `&NewLine;` takes for one; longer are rare
+_ESCAPED = 5  # characters of `&amp;`
 _LINK_EXTRA = 40  # characters that nh3 adds to a link
 
 _CLEANER = nh3.Cleaner(
@@ -88,22 +90,23 @@ class _Drawing:
         self._budget = budget
         self._done: list[str] = []
         self._open: list[str] = []
+        self._openings: dict[str, str] = {}
 
     def draw(self, written: str) -> tuple[str, bool]:
         """Return orderly HTML, and whether it is the whole."""
         position = 0
-        while (found := TOKEN.match(written, position)) and self._budget > 0:
+        while self._budget > 0 and (found := TOKEN.match(written, position)):
             position = found.end()
-            token = found.group()
-            if token[0] != "<" or len(token) == 1:
-                self._text(token)
+            slash, name = found.groups()
+            if name is None:
+                self._text(found.group())
                 continue
-            name, closing = (found.group(2) or "").lower(), bool(found.group(1))
-            if name in HIDDEN and not closing and not token.endswith("/>"):
+            name = name.lower()
+            if name in _ELEMENTS:
+                self._tag(name, found.group(), closing=bool(slash))
+            elif name in HIDDEN and not slash and not found.group().endswith("/>"):
                 hidden = HIDDEN[name].search(written, position)
                 position = hidden.start() if hidden else len(written)
-            elif name in _ELEMENTS:
-                self._tag(name, token, closing=closing)
         whole = self._budget > 0
         self._done.extend(f"</{name}>" for name in reversed(self._open))
         return "".join(self._done), whole
@@ -112,24 +115,40 @@ class _Drawing:
         self._done.append(text)
         self._budget -= len(text)
 
-    def _text(self, text: str) -> None:
-        read = _unescape(text)[: max(0, self._budget)]
-        self._put(html.escape(read, quote=False))
+    def _text(self, token: str) -> None:
+        if token.startswith(("<!", "<?")):
+            return
+        text = _unescape(token[: _REFERENCE * self._budget])[: self._budget]
+        escaped = html.escape(text, quote=False)
+        if len(escaped) > self._budget:
+            escaped = html.escape(text[: self._budget // _ESCAPED], quote=False)
+            self._budget = 0
+        self._put(escaped)
 
     def _tag(self, name: str, token: str, *, closing: bool) -> None:
-        if name in _VOID:
-            if not closing:
-                self._put(f"<{name}{self._attributes(name, token)}>")
-        elif closing:
-            self._close(name)
+        if closing:
+            if name not in _VOID:
+                self._close(name)
+        elif name in _VOID:
+            self._put(self._opening(name, token))
         elif len(self._open) < _DEPTH and not (name in _INLINE and name in self._open):
             # an inline element in itself is what parsers repair at length, so it is left out
-            self._put(f"<{name}{self._attributes(name, token)}>")
+            self._put(self._opening(name, token))
             self._open.append(name)
             self._budget -= len(name) + 3 + (_LINK_EXTRA if name == "a" else 0)
 
+    def _opening(self, name: str, token: str) -> str:
+        """Return a tag with the attributes that are kept; mails repeat theirs a hundred times."""
+        opening = self._openings.get(token)
+        if opening is None:
+            opening = self._openings[token] = f"<{name}{self._attributes(name, token)}>"
+        return opening
+
     def _close(self, name: str) -> None:
         """Close an element and what is open in it; a block is not closed from inside a cell."""
+        if self._open and self._open[-1] == name:
+            self._done.append(f"</{self._open.pop()}>")
+            return
         if name not in self._open:
             return
         inner = len(self._open) - 1 - self._open[::-1].index(name)
