@@ -13,6 +13,9 @@ from services.ingest.adapters.line import Line
 from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.postmark import Postmark
+from services.ingest.adapters.sendgrid import SendGrid
+from services.ingest.adapters.ses import Ses
 from services.ingest.adapters.slack import Slack
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
@@ -33,6 +36,9 @@ ADAPTERS: Mapping[str, Adapter] = {
         Intercom(),
         Form(),
         Portal(),
+        Postmark(),
+        SendGrid(),
+        Ses(),
         StandardWebhooksHook(),
         Instagram(),
         Mailgun(),

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 
 from services.ingest.senders.contract import Sender
 from services.ingest.senders.email import EmailSender
+from services.ingest.senders.mailgun import MailgunSender
+from services.ingest.senders.postmark import PostmarkSender
+from services.ingest.senders.sendgrid import SendGridSender
 from services.ingest.senders.twilio import TwilioSender
 from services.ingest.senders.vonage import VonageSender
 from services.ingest.senders.whatsapp import WhatsAppSender
 
 _ALL: tuple[Sender, ...] = (
     EmailSender(),
+    MailgunSender(),
+    PostmarkSender(),
+    SendGridSender(),
     TwilioSender(),
     VonageSender(),
     WhatsAppSender(),
