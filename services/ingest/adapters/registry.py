@@ -12,6 +12,7 @@ from services.ingest.adapters.telegram import Telegram
 from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.whatsapp import WhatsApp
+from services.ingest.adapters.x import X
 
 ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
@@ -25,5 +26,6 @@ ADAPTERS: Mapping[str, Adapter] = {
         Twilio(),
         Viber(),
         WhatsApp(),
+        X(),
     )
 }
