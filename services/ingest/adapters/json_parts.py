@@ -91,6 +91,11 @@ def places_at(source: Any, *axes: str) -> str | None:
     return ", ".join(numbers) if len(numbers) == len(axes) else None
 
 
+def echo_by(sender: str | None) -> dict[str, Any]:
+    """Return what `MessageSent` tells more of a message we sent elsewhere; None: not of ours."""
+    return {"sender": sender, "echo": True} if sender else {}
+
+
 def joined(*texts: str | None, by: str = " ") -> str | None:
     """Return the texts that are there, joined, or None if there is none."""
     return by.join(text for text in texts if text) or None

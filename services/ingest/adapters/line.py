@@ -116,7 +116,7 @@ def _unsent(builder: Builder, event: Told, own_id: str, common: Told) -> Transla
 
 def _postback(builder: Builder, event: Told, own_id: str, common: Told) -> Translation:
     postback = object_at(event, "postback")
-    told = {"menu": "postback", "choice": short(required(postback, "data")), "raw": postback}
+    told: Told = {"menu": "postback", "choice": short(required(postback, "data")), "raw": postback}
     return [builder.event(ChoiceMade, own_id, **common, interaction_id=common["reply_to"], **told)]
 
 

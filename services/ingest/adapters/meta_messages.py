@@ -11,7 +11,14 @@ from typing import Any
 
 from services.ingest.adapters.building import Builder, from_unix
 from services.ingest.adapters.contract import Broken
-from services.ingest.adapters.json_parts import Ignored, Translation, fingerprint, raw_of, required
+from services.ingest.adapters.json_parts import (
+    Ignored,
+    Translation,
+    echo_by,
+    fingerprint,
+    raw_of,
+    required,
+)
 from services.ingest.adapters.meta import window_after
 from services.ingest.adapters.meta_content import attachments_of, kind_of, text_of
 from services.ingest.domain.json_fields import list_at, object_at, string_at
@@ -87,7 +94,7 @@ def _message(builder: Builder, item: Item, message: dict[str, Any]) -> Translati
             MessageSent if echo else MessageReceived,
             own_id,
             **common,
-            **({"sender": "agent", "echo": True} if echo else _window(common)),
+            **(echo_by("agent") if echo else _window(common)),
             message_id=own_id,
             kind=kind_of(message),
             text=text,

@@ -21,6 +21,7 @@ from services.ingest.adapters.contract import (
 from services.ingest.adapters.json_parts import (
     Ignored,
     Translation,
+    echo_by,
     json_object,
     raw_of,
     required,
@@ -103,10 +104,10 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
     for name in ("bot_id", "app_id"):
         if name in options and string_at(event, name) == options[name]:
             return Ignored("our own message")
-    bot = string_at(event, "bot_id") is not None
-    from_team = string_at(event, "user_team") or string_at(event, "team")
-    ours = bot or ("own_team" in options and from_team == options["own_team"])
-    user = string_at(event, "parent_user_id") if ours else string_at(event, "user")
+    team_of = string_at(event, "user_team") or string_at(event, "team")
+    colleague = "agent" if team_of and team_of == options.get("own_team") else None
+    ours = "bot" if string_at(event, "bot_id") else colleague
+    user = string_at(event, "parent_user_id" if ours else "user")
     if user is None or (ours and user == string_at(event, "user")):
         return Ignored("message of ours or of nobody")
     thread, ts = string_at(event, "thread_ts"), required(event, "ts")
@@ -116,7 +117,7 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
             MessageSent if ours else MessageReceived,
             message_id,
             **common_of(builder, team, channel, user, ts, thread),
-            **({"sender": "bot" if bot else "agent", "echo": True} if ours else {}),
+            **echo_by(ours),
             display_name=None if ours else short(string_at(event, "user_profile", "real_name")),
             message_id=message_id,
             kind=kind_of(event),

@@ -20,6 +20,7 @@ from services.ingest.adapters.contract import (
 from services.ingest.adapters.json_parts import (
     Ignored,
     Translation,
+    echo_by,
     json_object,
     raw_of,
     required,
@@ -112,7 +113,7 @@ def _message(builder: Builder, message: dict[str, Any], own_id: str) -> Translat
             MessageSent if ours else MessageReceived,
             own_id,
             **common_of(builder, message),
-            **({"sender": "agent", "echo": True} if ours else {}),
+            **echo_by("agent" if ours else None),
             message_id=message_id_of(message),
             kind=KINDS[name][0] if name in KINDS else "unknown",
             text=text,

@@ -80,7 +80,7 @@ def _message(builder: Builder, payload: dict[str, Any]) -> Translation:
 
 def _receipt(builder: Builder, payload: dict[str, Any]) -> Translation:
     message_id, kind = required(payload, "message_token"), required(payload, "event")
-    told = {"status": STATUSES[kind], "reason": short(string_at(payload, "desc"))}
+    told: dict[str, Any] = {"status": STATUSES[kind], "reason": short(string_at(payload, "desc"))}
     common = _common(builder, payload)
     own_id = f"{message_id}/{kind}"
     return [builder.event(DeliveryChanged, own_id, **common, message_id=message_id, **told)]

@@ -22,6 +22,7 @@ from services.ingest.adapters.contract import (
 )
 from services.ingest.adapters.json_parts import (
     Translation,
+    echo_by,
     fingerprint,
     json_object,
     raw_of,
@@ -101,7 +102,7 @@ def _message(builder: Builder, part: Part) -> Translation:
             MessageSent if echo else MessageReceived,
             own_id,
             **common,
-            **({"sender": "agent", "echo": True} if echo else {}),
+            **echo_by("agent" if echo else None),
             message_id=own_id,
             kind=KINDS.get(kind, "unknown"),
             text=text,

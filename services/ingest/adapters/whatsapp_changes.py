@@ -34,7 +34,7 @@ def reaction(builder: Builder, part: Part, own_id: str, original: str, customer:
     """Return a reaction; one without an emoji takes the customer's earlier one back."""
     emoji = short(string_at(part.body, "reaction", "emoji"))
     common = common_of(builder, part, customer)
-    told = {"message_id": original, "reaction": emoji, "removed": emoji is None}
+    told: dict[str, Any] = {"message_id": original, "reaction": emoji, "removed": emoji is None}
     return builder.event(MessageReacted, own_id, **common, **told)
 
 

@@ -11,6 +11,7 @@ from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.json_parts import (
     Ignored,
     Translation,
+    echo_by,
     fingerprint,
     raw_of,
     required,
@@ -96,7 +97,7 @@ def _told(
             MessageSent if echo else MessageReceived,
             own_id,
             **common,
-            **({"sender": "agent", "echo": True} if echo else {}),
+            **echo_by("agent" if echo else None),
             message_id=own_id,
             kind=kind_of(message),
             text=text,
@@ -112,7 +113,7 @@ def _read(builder: Builder, part: Part) -> Translation:
     if customer == part.ours:
         return Ignored("read by us")
     common, own_id = _common(part, "dm", customer, moment), f"read/{customer}/{last}"
-    told = {"up_to": moment, "status": "read", "raw": {"last_read_event_id": last}}
+    told: dict[str, Any] = {"up_to": moment, "status": "read", "raw": {"last_read_event_id": last}}
     return [builder.event(DeliveryChanged, own_id, **common, **told)]
 
 
