@@ -33,6 +33,7 @@ EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
 EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
 DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s covers it twice
 _DISCONNECT = 5.0  # seconds to leave a group or end a connection
+_KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
 _HTTP_GRACE = 5  # seconds for requests in flight
 
 Task = Callable[[], Awaitable[None]]
@@ -257,6 +258,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_HTTP_GRACE,
+                timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )

@@ -2,28 +2,31 @@
 
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
+from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS
+from services.ingest.publisher import SafePublisher
+from services.ingest.rates import Rates
+from services.ingest.readers import IsolatedReader
 from services.ingest.settings import Settings
-from services.ingest.smtp import MailHandler, serve_mail
+from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
+from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
-from shared.http import create_api
+from shared.contracts import CONTRACT_VERSION
+from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
 from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
-from shared.version import VERSION
 
 
 class _LateMeter:
@@ -37,11 +40,14 @@ class _LateMeter:
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.service.metrics.observe(name, value, **labels)
 
+    def set(self, name: str, value: float, **labels: str) -> None:
+        self.service.metrics.set(name, value, **labels)
 
-def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
+
+def create_http(webhooks: Webhooks, events: EventsApi) -> Api:
     """Return the HTTP side: hooks as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
-    api.router.routes.extend(webhooks.routes())
+    api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
+    api.serve_raw("/hooks/", webhooks.routes())
     api.include_router(events.router())
     return api
 
@@ -53,23 +59,35 @@ def create_app(settings: Settings | None = None) -> Service:
     policy = load_policy(Path(common.policy) / "channels.yaml", ChannelsPolicy).content
     doors, keys = open_doors(policy), load_keys(policy)
     database = Database(common.mongodb, common.database("ingest"))
-    publisher = Publisher(common.kafka, common.prefix)
+    publisher = Publisher(common.kafka, common.prefix, "ingest")
     meter = _LateMeter()
     ids = KeyedIds(common.id_key.get_secret_value())
-    intake = Intake(publisher, database, SystemClock(), ids, meter)
-    mail = MailHandler(doors, intake)
+    clock = SystemClock()
+    spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
+    reader = IsolatedReader()
+    intake = Intake(SafePublisher(spool), database, clock, ids, meter, reader)
+    mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
+    events = EventsApi(keys, intake, Gate(), Rates(policy.rates))
 
     async def smtp() -> None:
-        await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
+        ports: dict[MailProtocol, int | None] = {
+            "smtp": settings.smtp_port,
+            "lmtp": settings.lmtp_port,
+        }
+        try:
+            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name)
+        finally:
+            await reader.close()
 
     meter.service = Service(
         "ingest",
         settings,
         database=database,
         publisher=publisher,
+        processors=(Inbox(policy.inbox, ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate())),
-        tasks=(smtp,),
+        http=create_http(Webhooks(doors, intake, Gate()), events),
+        tasks=(smtp, spool.run),
     )
     return meter.service

@@ -12,6 +12,7 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -145,6 +146,48 @@ class Database:
             except DuplicateKeyError:
                 return False
         return True
+
+    async def take(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        update: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        create: bool = False,
+    ) -> Document | None:
+        """Update the first document that matches, atomically, and return it as it is then.
+
+        None if none matches; with `create` one is made instead, unless its `_id` is there already
+        (somebody else has it), which gives None as well.
+        """
+        with _translated():
+            try:
+                found: Document | None = await self.raw[collection].find_one_and_update(
+                    dict(where),
+                    dict(update),
+                    sort=list(sort) or None,
+                    upsert=create,
+                    return_document=ReturnDocument.AFTER,
+                    maxTimeMS=_COMMAND_TIMEOUT_MS,
+                )
+            except DuplicateKeyError:
+                return None
+        return found
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
+        """Remove the documents that match; return how many they were."""
+        with _translated():
+            answer = await self.raw[collection].delete_many(dict(where))
+        return int(answer.deleted_count)
+
+    async def size(self, collection: str) -> tuple[int, int]:
+        """Return how many documents a collection holds and their bytes, without reading them."""
+        held = self.raw.get_collection(collection, read_concern=ReadConcern("local"))
+        with _translated():
+            found = await held.aggregate([{"$collStats": {"storageStats": {}}}]).to_list(1)
+        storage = found[0]["storageStats"] if found else {}
+        return int(storage.get("count", 0)), int(storage.get("size", 0))
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
         """Keep bytes of any size under an id; keeping them again changes nothing.

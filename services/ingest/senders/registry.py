@@ -3,5 +3,13 @@
 from collections.abc import Mapping
 
 from services.ingest.senders.contract import Sender
+from services.ingest.senders.twilio import TwilioSender
+from services.ingest.senders.vonage import VonageSender
 
-SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in tuple[Sender, ...]()}
+SENDERS: Mapping[str, Sender] = {
+    sender.provider: sender
+    for sender in (
+        TwilioSender(),
+        VonageSender(),
+    )
+}
