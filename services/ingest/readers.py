@@ -55,7 +55,7 @@ async def read_here(
     ids: KeyedIds,
 ) -> Parsed:
     """Translate in this process: small requests at once, mail and large ones in a thread."""
-    if len(request.body) < _OFF_LOOP and adapter.transport == "hook":
+    if len(request.body) < _OFF_LOOP and adapter.transport != "smtp":
         return read(adapter, request, account, received_at, ids)
     return await asyncio.to_thread(read, adapter, request, account, received_at, ids)
 

@@ -33,3 +33,19 @@ class Settings(ServiceSettings):
         ge=0,
         description="bytes of accepted events kept in MongoDB while Kafka is away, at most",
     )
+    outgoing_allow: str = Field(
+        default="",
+        description="places that requests of ours may go to though they are not public or not "
+        "https on port 443, as `host:port`, several with commas: an internal mail relay or proxy",
+    )
+    chat_sockets: int = Field(
+        default=5_000,
+        ge=0,
+        le=50_000,
+        description="chat sockets this process holds at most; 5 000 take under 400 MB",
+    )
+    chat_demo: bool = Field(
+        default=False,
+        description="serve a page to try a web chat on, at /chat/ACCOUNT/demo; its own origin "
+        "must be among the account's `origins`",
+    )

@@ -9,7 +9,7 @@ from deploy.generate import ROOT, generated_files, main, replace_section, stale_
 
 PLANTED = {
     "README.md": ("| `contact-inbox` |", "| `contact-outbox` |"),
-    "docs/architecture.md": ("contact_events --> routing", "contact_events --> rooting"),
+    "docs/architecture.md": ("contact_events --> ingest", "contact_events --> digest"),
     "docs/settings.md": ("THROUGHLINE_KAFKA", "THROUGHLINE_KAFKAS"),
     "docs/metrics.md": ("counter", "gauge"),
     "docs/schemas/README.md": ("A customer wrote to us", "Somebody wrote to us"),

@@ -206,7 +206,28 @@ def test_html_is_made_safe_to_show(written: str, safe: str | None) -> None:
     assert safe_html(written, {"logo": "3"}) == (safe, False)
 
 
-PIECES = ["<b>", "</b>", "<p>", "</p>", "<td>", "<table>", "</table>", "<a href=x:y>", "<svg>", "<style>", "<math>", "<!--", "-->", "x", "'", '"', ">", "&lt;script&gt;", "<img src=//x onerror=y>", "<script>"]
+PIECES = [
+    "<b>",
+    "</b>",
+    "<p>",
+    "</p>",
+    "<td>",
+    "<table>",
+    "</table>",
+    "<a href=x:y>",
+    "<svg>",
+    "<style>",
+    "<math>",
+    "<!--",
+    "-->",
+    "x",
+    "'",
+    '"',
+    ">",
+    "&lt;script&gt;",
+    "<img src=//x onerror=y>",
+    "<script>",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
@@ -231,7 +252,36 @@ def test_html_that_is_cut_says_so() -> None:
     assert safe.endswith("</p>")
 
 
-HOSTILE = ["<div>", "<b>", "<b x=1>", "<a href=http://x>", "<table>", "<table><tr><td>", "<b><p>", "<li>", "<i><a><b><u>", "<svg>", "<math>", "<template>", "<!--", "&amp;", "<img src=cid:x ", "<x", "&#9", "<font a=1><p>", "a<", "<a href='", "<blockquote>", "<ul><li><a href=x>", "<b></p>", "<table><b>", "<div a=b ", "</p>", "< a=", "\x00"]
+HOSTILE = [
+    "<div>",
+    "<b>",
+    "<b x=1>",
+    "<a href=http://x>",
+    "<table>",
+    "<table><tr><td>",
+    "<b><p>",
+    "<li>",
+    "<i><a><b><u>",
+    "<svg>",
+    "<math>",
+    "<template>",
+    "<!--",
+    "&amp;",
+    "<img src=cid:x ",
+    "<x",
+    "&#9",
+    "<font a=1><p>",
+    "a<",
+    "<a href='",
+    "<blockquote>",
+    "<ul><li><a href=x>",
+    "<b></p>",
+    "<table><b>",
+    "<div a=b ",
+    "</p>",
+    "< a=",
+    "\x00",
+]
 
 
 def _seconds(unit: str, length: int) -> float:

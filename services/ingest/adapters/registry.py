@@ -20,6 +20,7 @@ from services.ingest.adapters.twilio import Twilio
 from services.ingest.adapters.twilio_voice import TwilioVoice
 from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.vonage import Vonage
+from services.ingest.adapters.webchat import WebChat
 from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.adapters.x import X
 from services.ingest.adapters.zendesk import Zendesk
@@ -44,6 +45,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         TwilioVoice(),
         Vonage(),
         Viber(),
+        WebChat(),
         WhatsApp(),
         X(),
         Zendesk(),

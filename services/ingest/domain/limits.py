@@ -52,3 +52,10 @@ OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease c
 FETCH_SECONDS = 10.0
 FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
 FETCHED = 25 * MIB  # as much as a mail
+SUBMISSION_SECONDS = 30.0  # a relay looks names up while it talks; half of a reply's lease
+
+REPLIES_IN_FLIGHT = 32
+REPLIES_PER_ACCOUNT = 8  # a provider that hangs takes a quarter of our places
+REPLY_FILES = 10
+REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
+REPLY_TAGS = 5_000  # of HTML; a sanitiser's time grows with the square of how deep they nest
