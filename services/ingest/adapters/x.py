@@ -6,7 +6,7 @@ own account come too: what we wrote elsewhere is an echo.
 
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder
+from services.ingest.adapters.building import Builder, json_object
 from services.ingest.adapters.contract import (
     Adapter,
     ChannelAccount,
@@ -14,7 +14,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import json_object, translated
+from services.ingest.adapters.json_parts import translated
 from services.ingest.adapters.x_events import IGNORED, Part, translate
 from services.ingest.adapters.x_scheme import X_SCHEME, answer_crc
 from services.ingest.domain.json_fields import object_at, string_at
@@ -36,7 +36,7 @@ class X(Adapter):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold several events of one kind."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         kinds = [name for name in payload if name.endswith(("_events", "_event"))]
         ours = string_at(payload, "for_user_id") or account.options.get("user_id")
         if not kinds or (ours is None and not set(kinds) <= IGNORED):

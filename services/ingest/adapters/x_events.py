@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, from_unix
+from services.ingest.adapters.building import Builder, from_unix, kept_whole
 from services.ingest.adapters.contract import Broken
-from services.ingest.adapters.json_parts import (
-    Ignored,
-    Translation,
-    echo_by,
-    fingerprint,
-    raw_of,
-    required,
-)
+from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, fingerprint, required
 from services.ingest.adapters.x_content import attachments_of, kind_of, posted_at, text_of
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
@@ -69,7 +62,7 @@ def _direct(builder: Builder, part: Part) -> Translation:
         raise Broken("target.recipient_id: missing")
     common = _common(part, "dm", customer, from_unix(string_at(part.body, "created_timestamp")))
     data = object_at(created, "message_data")
-    more = {} if data.keys() <= {"text", "entities"} else {"raw": raw_of(data)}
+    more = {} if data.keys() <= {"text", "entities"} else {"raw": kept_whole(data)}
     return _told(builder, own_id, data, {**common, **more}, echo=echo)
 
 
@@ -135,7 +128,7 @@ def _other(builder: Builder, part: Part) -> Translation:
         return Ignored("event without a customer")
     common = _common(part, "dm", customer, None)
     own_id, named = f"{short(part.kind)}/{fingerprint(part.body)}", short(part.kind)
-    raw = raw_of(part.body)
+    raw = kept_whole(part.body)
     return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw)]
 
 
