@@ -25,6 +25,7 @@ from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.webchat import WebChat
 from services.ingest.adapters.whatsapp import WhatsApp
+from services.ingest.adapters.x import X
 from services.ingest.adapters.zendesk import Zendesk
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -52,6 +53,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Viber(),
         WebChat(),
         WhatsApp(),
+        X(),
         Zendesk(),
     )
 }
