@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from services.ingest.accounts import load_keys, open_doors
+from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
@@ -79,6 +80,6 @@ def create_app(settings: Settings | None = None) -> Service:
         collections=COLLECTIONS,
         metrics=METRICS,
         http=create_http(Webhooks(doors, intake, Gate()), events),
-        tasks=(smtp, spool.run),
+        tasks=(smtp, spool.run, *(client.run for client in ami_clients(doors, intake))),
     )
     return meter.service

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from services.ingest.adapters.asterisk import Asterisk
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.form import Form
@@ -18,6 +19,7 @@ from services.ingest.adapters.whatsapp import WhatsApp
 ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
+        Asterisk(),
         Email(),
         Form(),
         Portal(),

@@ -44,3 +44,10 @@ OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease c
 FETCH_SECONDS = 10.0
 FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
 FETCHED = 25 * MIB  # as much as a mail
+
+AMI_PACKET = 64 * 1024  # bytes of one packet of Asterisk's; an event has below 4 KiB
+AMI_LINES = 1_000  # Asterisk itself takes at most 128 in a packet
+AMI_WAITING = 1_000  # packets that wait while nothing can be made safe: 64 MiB at worst, usually 2
+AMI_SECONDS = 10.0  # to connect, to greet, to log in, to answer a ping: Asterisk takes milliseconds
+AMI_SILENCE_SECONDS = 30.0  # then we ping: half of what gateways commonly allow a silent connection
+AMI_RETRY_SECONDS = (0.5, 30.0)  # first and longest pause: callers in a queue wait minutes
