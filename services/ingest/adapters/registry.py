@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from services.ingest.adapters.amazon_connect import AmazonConnect
 from services.ingest.adapters.asterisk import Asterisk
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.form import Form
+from services.ingest.adapters.genesys import Genesys
 from services.ingest.adapters.instagram import Instagram
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
@@ -19,9 +21,11 @@ from services.ingest.adapters.whatsapp import WhatsApp
 ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
+        AmazonConnect(),
         Asterisk(),
         Email(),
         Form(),
+        Genesys(),
         Portal(),
         StandardWebhooksHook(),
         Instagram(),
