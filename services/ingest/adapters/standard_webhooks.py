@@ -46,6 +46,7 @@ class StandardWebhooksHook(Adapter):
     provider = "standard-webhooks"
     scheme = STANDARD_WEBHOOKS
     media_types = frozenset({"application/json", "application/cloudevents+json"})
+    own_format = True
 
     def parse(
         self,

@@ -53,7 +53,7 @@ class Vonage(Adapter):
     provider = "vonage"
     media_types = frozenset({"application/json", FORM})
     scheme = VonageProof()
-    optional = frozenset({"api_key", "from", "api_url"})
+    optional = frozenset({"api_key"})
 
     def parse(
         self,
