@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
+from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
 from services.ingest.chat import ChatServer
@@ -146,6 +147,7 @@ def create_app(settings: Settings | None = None) -> Service:
             mails,
             spool.run,
             outbox.run,
+            *(client.run for client in ami_clients(doors, intake)),
             *((live.run, chat_server.tend) if chats else ()),
         ),
         on_stop=(chat_server.drain,),

@@ -173,3 +173,8 @@ def seconds_of(written: str | None) -> float | None:
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 9:
         return None
     return float(written)
+
+
+def seconds_between(first: datetime | None, last: datetime | None) -> float | None:
+    """Return the seconds from one time to a later one (0 if it is earlier), None without both."""
+    return max(0.0, (last - first).total_seconds()) if first and last else None

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+from services.ingest.adapters.amazon_connect import AmazonConnect
+from services.ingest.adapters.asterisk import Asterisk
 from services.ingest.adapters.chatwoot import Chatwoot
 from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.form import Form
 from services.ingest.adapters.freshchat import Freshchat
+from services.ingest.adapters.genesys import Genesys
 from services.ingest.adapters.instagram import Instagram
 from services.ingest.adapters.intercom import Intercom
 from services.ingest.adapters.line import Line
@@ -31,11 +34,14 @@ from services.ingest.adapters.zendesk import Zendesk
 ADAPTERS: Mapping[str, Adapter] = {
     adapter.provider: adapter
     for adapter in (
+        AmazonConnect(),
+        Asterisk(),
         Chatwoot(),
         Email(),
         Freshchat(),
         Intercom(),
         Form(),
+        Genesys(),
         Portal(),
         Postmark(),
         SendGrid(),
