@@ -1,9 +1,9 @@
 """One service, one process: start, serve, drain, stop; every service is built on this.
 
 Start: answer health at once, wait for MongoDB, make collections, then consume and serve. Stop (on
-SIGTERM or SIGINT): not ready, no new HTTP, no new batch, the running one ends, offsets are
-committed, the group is left. A consume loop that dies ends the process with status 70, so that
-whoever supervises it starts a fresh one.
+SIGTERM or SIGINT): not ready, long connections say goodbye (`on_stop`), no new HTTP, no new batch,
+the running one ends, offsets are committed, the group is left. A consume loop that dies ends the
+process with status 70, so that whoever supervises it starts a fresh one.
 """
 
 import asyncio
@@ -16,17 +16,15 @@ from typing import Any
 
 import uvicorn
 from pymongo.errors import PyMongoError
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from shared.clock import Clock, SystemClock
 from shared.errors import SettingsError, ThroughlineError
 from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
+from shared.operations import ops_app
 from shared.settings import ServiceSettings
+from shared.sockets import SOCKET_FRAME, SOCKET_PING, BoundedSocket
 from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
@@ -40,7 +38,11 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Service:
-    """Everything one service is made of, built by its `create_app`."""
+    """Everything one service is made of, built by its `create_app`.
+
+    `tasks` run for as long as the service does; `drains` are awaited when it stops, while MongoDB
+    and Kafka are still there, to end what the tasks have begun.
+    """
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class Service:
         metrics: Sequence[Metric] = (),
         http: Any = None,
         tasks: Sequence[Task] = (),
+        drains: Sequence[Task] = (),
+        on_stop: Sequence[Task] = (),
         clock: Clock | None = None,
     ) -> None:
         self.name, self.settings = name, settings
@@ -62,6 +66,8 @@ class Service:
         self.metrics = Metrics((*STREAM_METRICS, *metrics))
         self.health = Health(database.ping)
         self._processors, self._collections, self._tasks = processors, collections, tasks
+        self._drains = drains
+        self._on_stop = on_stop
         self._clock = clock or SystemClock()
         self._log = get_logger(name)
         self._workers: list[Worker] = []
@@ -79,7 +85,9 @@ class Service:
         """Run until `stop` is set (by default: SIGTERM or SIGINT); return the exit status."""
         stop = stop or _stop_on_signal()
         running = [asyncio.create_task(self.health.watch(), name="health")]
-        ops = _Server(_ops(self), self.settings.host, self.settings.ops_port)
+        ops = _Server(
+            ops_app(self.health, self.metrics), self.settings.host, self.settings.ops_port
+        )
         running.append(asyncio.create_task(ops.serve(), name="ops"))
         stopped = asyncio.create_task(stop.wait(), name="stop")
         starting = asyncio.create_task(self._start(running), name="start")
@@ -180,13 +188,24 @@ class Service:
         self.health.draining = True
         self._log.info("draining")
         if getattr(self, "_http", None) is not None:
+            await self._say_goodbye()
             await self._http.stop()
-        await asyncio.gather(*(worker.stop(DRAIN) for worker in self._workers))
+        await asyncio.gather(
+            *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
+        )
         for consumer in self._consumers:
             await self._disconnect(consumer.stop())
         await self._disconnect(self.publisher.stop())
         self.database.close()
         self._log.info("stopped in good order")
+
+    async def _say_goodbye(self) -> None:
+        """Let whoever holds connections of its own end them in good order, within a limit."""
+        try:
+            async with asyncio.timeout(_HTTP_GRACE):
+                await asyncio.gather(*(leave() for leave in self._on_stop))
+        except TimeoutError:
+            self._log.warning("connections did not end in time", where="stop")
 
     async def _disconnect(self, stopping: Coroutine[Any, Any, None]) -> None:
         """Say goodbye to Kafka, but not for ever: everything that matters is in MongoDB by now.
@@ -221,27 +240,11 @@ async def _forever(task: Task) -> None:
     await task()
 
 
-def _ops(service: Service) -> Starlette:
-    """Return the operations port's application."""
-
-    async def live(_request: Request) -> Response:
-        why = service.health.why_not_live()
-        return PlainTextResponse(why or "live", status_code=503 if why else 200)
-
-    async def ready(_request: Request) -> Response:
-        why = service.health.why_not_ready()
-        return PlainTextResponse(why or "ready", status_code=503 if why else 200)
-
-    async def metrics(_request: Request) -> Response:
-        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4")
-
-    return Starlette(
-        routes=[
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            Route("/metrics", metrics),
-        ]
-    )
+async def _drained(drain: Task) -> None:
+    """Let a task end what it has begun, but not for ever."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN):
+            await drain()
 
 
 class _Server(uvicorn.Server):
@@ -260,6 +263,11 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_HTTP_GRACE,
                 timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,
+                ws=BoundedSocket,
+                ws_max_size=SOCKET_FRAME,
+                ws_ping_interval=SOCKET_PING,
+                ws_ping_timeout=SOCKET_PING,
+                ws_per_message_deflate=False,
             )
         )
 

@@ -146,6 +146,8 @@ async def call(guard: Guard, request: Call, hosts: Iterable[str]) -> Answer:
                 content = await _read(answer, _ANSWER)
             finally:
                 await answer.aclose()
+    except httpx.InvalidURL:
+        raise AddressRefused("the address is not a plain https URL") from None
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, socket.gaierror) as error:
         raise NotSent(type(error).__name__) from None
     except (httpx.HTTPError, OSError, TimeoutError, FetchFailed) as error:

@@ -1,4 +1,4 @@
-"""What ingest keeps: raw mails as blobs, proofs, the spool, conversations, and replies.
+"""What ingest keeps: raw mails as blobs, proofs, the spool, conversations, replies, and chats.
 
 Replies are the only ones that hold what somebody wrote; they go after 30 days (the timeline has
 them).
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob, ChannelAccount, SignatureRefused
+from services.ingest.chat_store import CHAT_COLLECTIONS
 from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
 from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index
@@ -27,6 +28,7 @@ _REPLIES_KEPT = timedelta(days=30)
 
 COLLECTIONS: tuple[Collection, ...] = (
     *SPOOL_COLLECTIONS,
+    *CHAT_COLLECTIONS,
     Collection(PROOFS, (Index((("at", 1),), expire_after=_PROOFS_KEPT),)),
     Collection(CONVERSATIONS),
     Collection(

@@ -49,7 +49,7 @@ CONTACT_TOPIC = Topic(
     name="contact-events",
     key="conversation id",
     producers=("ingest",),
-    consumers=("routing", "sla", "profile"),
+    consumers=("ingest", "routing", "sla", "profile"),
     events=CONTACT_EVENTS,
 )
 CUSTOMER_RECORDS_TOPIC = Topic(
@@ -70,7 +70,7 @@ ROUTING_TOPIC = Topic(
     name="routing-events",
     key="the case's opening conversation id",
     producers=("routing",),
-    consumers=("sla", "profile"),
+    consumers=("ingest", "sla", "profile"),
     events=ROUTING_EVENTS,
 )
 SLA_TOPIC = Topic(

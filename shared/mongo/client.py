@@ -6,7 +6,7 @@ a majority has: what was read or acknowledged survives a failover.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -147,23 +147,24 @@ class Database:
                 return False
         return True
 
-    async def take(
+    async def change_one(
         self,
         collection: str,
         where: Mapping[str, Any],
         update: Mapping[str, Any],
-        *,
         sort: Sequence[tuple[str, int]] = (),
+        *,
         create: bool = False,
     ) -> Document | None:
-        """Update the first document that matches, atomically, and return it as it is then.
+        """Change the first document that matches, atomically; return it as it is then.
 
-        None if none matches; with `create` one is made instead, unless its `_id` is there already
-        (somebody else has it), which gives None as well.
+        None when none matches, or when a unique index does not allow the change: with either,
+        one of several that try at once is told yes. With `create` a document is made where none
+        matches, unless its `_id` is there already, which is None as well.
         """
         with _translated():
             try:
-                found: Document | None = await self.raw[collection].find_one_and_update(
+                changed: Document | None = await self.raw[collection].find_one_and_update(
                     dict(where),
                     dict(update),
                     sort=list(sort) or None,
@@ -173,7 +174,7 @@ class Database:
                 )
             except DuplicateKeyError:
                 return None
-        return found
+        return changed
 
     async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
         """Remove the documents that match; return how many they were."""
@@ -218,15 +219,23 @@ class Database:
         by_id = {piece["_id"]: piece["data"] for piece in found}
         return b"".join(by_id[piece_id] for piece_id in ids)
 
-    async def watch(self, collection: str) -> AsyncIterator[Document]:
+    async def watch(
+        self, collection: str, opened: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Document]:
         """Yield each document as it is inserted, from now on (majority-committed, in order).
 
-        Raises `Unavailable` when the stream breaks; watch again and read what was missed.
+        Calls `opened` once nothing can be missed any more: whoever reads then what was inserted
+        before, and takes what is yielded, has everything. Raises `Unavailable` when the stream
+        breaks; watch again and read what was missed.
         """
         try:
             async with self.raw[collection].watch(
                 [{"$match": {"operationType": "insert"}}]
             ) as stream:
+                first = await stream.try_next()  # Motor opens it only now
+                opened()
+                if first is not None:
+                    yield first["fullDocument"]
                 async for change in stream:
                     yield change["fullDocument"]
         except PyMongoError as error:

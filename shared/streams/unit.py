@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
 from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
+from shared.events import Event
 from shared.mongo import Database
 from shared.mongo.transactions import CommitUnknown, Transactions, WriteRefused
 from shared.streams import outbox, positions, state, timers
@@ -113,9 +113,14 @@ class Units:
     """Applies units of one processor, each in a transaction under the epochs held."""
 
     def __init__(
-        self, processor: Processor, database: Database, transactions: Transactions
+        self,
+        processor: Processor,
+        database: Database,
+        transactions: Transactions,
+        encode: Callable[[Event], Outgoing] = outgoing,
     ) -> None:
         self._processor = processor
+        self._encode = encode
         self._database = database
         self._transactions = transactions
         self._refused = 0
@@ -177,6 +182,10 @@ class Units:
         if not incoming:
             return Effects()
         return self._guarded(lambda: self._processor.decide(incoming, loaded, now))
+
+    def encode(self, publishes: Sequence[Publish]) -> list[Outgoing]:
+        """Return the records that events become."""
+        return self._guarded(lambda: [self._encode(publish.event) for publish in publishes])
 
     @staticmethod
     def _guarded(call: Callable[[], T]) -> T:
@@ -252,7 +261,7 @@ class _Attempt:
             by_shard[publish.shard].append(publish)
         parcels: list[Parcel] = []
         for shard, group in by_shard.items():
-            records = self._units._guarded(partial(_encode, group))
+            records = self._units.encode(group)
             parcels += outbox.parcels(shard, self._at(shard), records, self._now)
         return parcels
 
@@ -273,10 +282,6 @@ class _Attempt:
             await self._units._database.raw[outbox.COLLECTION].bulk_write(
                 operations, ordered=False, session=session
             )
-
-
-def _encode(publishes: Sequence[Publish]) -> list[Outgoing]:
-    return [outgoing(publish.event) for publish in publishes]
 
 
 def _codes(error: OperationFailure) -> set[int | None]:

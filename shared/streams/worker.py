@@ -49,7 +49,7 @@ class Worker:
         self._committer = Committer(
             scope,
             database,
-            Units(processor, database, self._transactions),
+            Units(processor, database, self._transactions, publisher.outgoing),
             publisher,
             self.ownership,
             heap,

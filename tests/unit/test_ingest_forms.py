@@ -3,7 +3,7 @@
 import pytest
 
 from services.ingest.adapters.contract import RawRequest
-from services.ingest.adapters.forms import BadForm, Form, read_form
+from services.ingest.adapters.forms import BadForm, Form, read_form, with_fields
 
 HEAD = b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
 END = b"\r\n--xx--\r\n"
@@ -67,7 +67,8 @@ def test_an_urlencoded_form_keeps_order_blanks_and_doubles() -> None:
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        (b"", "form: no boundary"),
+        (b"", "form: ends early"),
+        (b"--\r\n", "form: no boundary"),
         (b"nonsense", "form: multipart"),
         (HEAD + b"v", "form: ends early"),
         (HEAD + b"v\r\n--xx\r\n", "form: ends early"),
@@ -87,7 +88,7 @@ def test_an_urlencoded_form_keeps_order_blanks_and_doubles() -> None:
     ],
 )
 def test_a_form_beyond_a_bound_is_refused(body: bytes, error: str) -> None:
-    content_type = b"multipart/form-data" if not body else b"multipart/form-data; boundary=xx"
+    content_type = b"" if body == b"--\r\n" else b"multipart/form-data; boundary=xx"
     with pytest.raises(BadForm) as refused:
         multipart(body, content_type)
     assert refused.value.error == error
@@ -102,3 +103,20 @@ def test_a_boundary_that_is_none_is_refused(boundary: bytes) -> None:
 def test_an_urlencoded_form_of_too_many_fields_is_refused() -> None:
     with pytest.raises(BadForm):
         read_form(RawRequest(b"a=1&" * 1_001))
+
+
+def test_fields_are_set_in_either_kind_of_form_and_nothing_else_changes() -> None:
+    body = field(b"a", b"old") + field(b"f", b"\0", b'; filename="f"') + b"--xx--"
+    for given in (RawRequest(body), RawRequest(b"a=old&f=%00")):
+        form = read_form(with_fields(given, {"a": "new", "b": "more"}))
+        assert sorted((part.name, part.body) for part in form.parts) == [
+            ("a", b"new"),
+            ("b", b"more"),
+            ("f", b"\0"),
+        ]
+
+
+def test_nothing_of_a_bad_form_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(BadForm):
+        multipart(b"--xx\r\nna me: x\r\n\r\n" + END)
+    assert caplog.records == []

@@ -43,14 +43,19 @@ class Builder:
         own_id: str,
         /,
         *,
-        thread: tuple[str, ...],
+        thread: tuple[str, ...] = (),
+        conversation_id: str | None = None,
         channel: str,
         occurred_at: datetime | None,
         **data: Any,
     ) -> Event:
-        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation."""
+        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation.
+
+        Where the conversation was found in another way, it is given as `conversation_id`.
+        """
         provider, account = self.account.provider, self.account.name
-        conversation_id = self.ids.conversation_id(provider, account, *thread)
+        if conversation_id is None:
+            conversation_id = self.ids.conversation_id(provider, account, *thread)
         return event_type.model_validate(
             {
                 "id": provider_event_id(provider, account, own_id),
@@ -161,3 +166,10 @@ def from_http_date(written: str | None) -> datetime | None:
         return to_milliseconds(moment) if moment.tzinfo else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def seconds_of(written: str | None) -> float | None:
+    """Return a length of time in seconds, written as digits, or None if it is none."""
+    if written is None or not written.isascii() or not written.isdigit() or len(written) > 9:
+        return None
+    return float(written)

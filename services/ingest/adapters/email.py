@@ -21,6 +21,7 @@ class Email(Adapter):
 
     provider = "email"
     transport = "smtp"
+    isolated = True
     scheme = Trusted(by="our own relay, the only one the network policy lets in")
     media_types = frozenset({"message/rfc822"})
     max_body = limits.MAIL
@@ -41,7 +42,7 @@ class Email(Adapter):
         received_at: datetime,
         ids: KeyedIds,
     ) -> Parsed:
-        """Translate one mail; the caller runs this off the event loop (it takes milliseconds)."""
+        """Translate one mail (some milliseconds of work; a large one may take seconds)."""
         builder = Builder(account, received_at, ids, vouched=False)
         return translate_mail(request.body, _envelope(request), builder)
 

@@ -5,11 +5,13 @@ the WHATWG URL standard for the first kind, RFC 7578 for the second.
 """
 
 import json
+import logging
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -33,6 +35,10 @@ _CHARSETS = re.compile(
     re.IGNORECASE,
 )
 _FIRST_LINE = re.compile(rb"(?:\r\n)?--([^\r\n]{1,70})\r\n")
+
+
+# the parser would log a warning with bytes of each bad body: what strangers send is not logged
+_NOWHERE = logging.Logger("nowhere", logging.CRITICAL + 1)
 
 
 class BadForm(Unparseable):
@@ -92,12 +98,33 @@ class Form:
 def read_form(request: RawRequest) -> Form:
     """Return the form that a request carries; raise `BadForm`, and never another error.
 
-    A multipart body whose content type got lost still shows its boundary in its first line.
+    A body whose content type got lost, with its boundary, still shows what it is: a multipart one
+    begins with its boundary.
     """
     content_type = (request.all("content-type") or (b"",))[0]
-    if request.media_type() == MULTIPART or request.body.startswith(b"--"):
+    announced = request.media_type() == MULTIPART and b"boundary" in content_type
+    if announced or request.body.startswith(b"--"):
         return Form(tuple(_multipart(request.body, _boundary(content_type, request.body))))
     return Form(tuple(_urlencoded(request.body)))
+
+
+def with_fields(request: RawRequest, fields: Mapping[str, str]) -> RawRequest:
+    """Return the request with these fields in its form instead of those of the same names.
+
+    For test requests: a multipart form keeps its boundary, and its other parts byte for byte.
+    """
+    content_type = (request.all("content-type") or (b"",))[0]
+    if not request.body.startswith(b"--"):
+        kept = [(p.name, p.body) for p in read_form(request).parts if p.name not in fields]
+        return replace(request, body=urlencode([*kept, *fields.items()]).encode())
+    line = b"--" + _boundary(content_type, request.body) + b"\r\n"
+    named = re.compile("|".join(f'; name="{re.escape(name)}"' for name in fields).encode())
+    first, *parts = (b"\r\n" + request.body).split(b"\r\n" + line)
+    head = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}'
+    given = [head.format(name, value).encode() for name, value in fields.items()]
+    others = [part for part in parts if not named.search(part.partition(b"\r\n\r\n")[0])]
+    body = (b"\r\n" + line).join([first, *given, *others])
+    return replace(request, body=body[2:])
 
 
 def _urlencoded(body: bytes) -> list[Part]:
@@ -144,6 +171,7 @@ def _multipart(body: bytes, boundary: bytes) -> list[Part]:
         max_header_count=PART_HEADERS,
         max_header_size=PART_HEADER,
     )
+    parser.logger = _NOWHERE
     try:
         parser.write(body)
     except BadForm:

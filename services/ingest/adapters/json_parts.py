@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from services.ingest.adapters.building import each
 from services.ingest.adapters.contract import Broken, Parsed, RawRequest, Unparseable
 from services.ingest.domain import limits
-from services.ingest.domain.json_fields import string_at
+from services.ingest.domain.json_fields import string_at, value_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
 from shared.events import Event
@@ -66,7 +66,7 @@ def required(part: Any, *path: str) -> str:
 def raw_of(part: Any) -> dict[str, Any]:
     """Return a part as it came, but encodable; raise `Broken` for one too large for an event."""
     written = clean(json.dumps(part, ensure_ascii=False))
-    if len(written) > limits.PART:
+    if len(written.encode()) > limits.PART:
         raise Broken("part: too large")
     found = json.loads(written)
     return found if isinstance(found, dict) else {"value": found}
@@ -76,6 +76,19 @@ def fingerprint(part: Any) -> str:
     """Return an id made from a part's content, for parts their provider gives none."""
     written = json.dumps(part, sort_keys=True)
     return hashlib.blake2b(written.encode(), digest_size=16).hexdigest()
+
+
+def size_at(source: Any, *names: str) -> int | None:
+    """Return the first of these fields that is a size in bytes, or None."""
+    sizes = (value_at(source, name) for name in names)
+    return next((size for size in sizes if type(size) is int and size >= 0), None)
+
+
+def places_at(source: Any, *axes: str) -> str | None:
+    """Return a place as its coordinates, latitude first, or None."""
+    found = [value_at(source, axis) for axis in axes]
+    numbers = [str(one) for one in found if type(one) in (int, float)]
+    return ", ".join(numbers) if len(numbers) == len(axes) else None
 
 
 def joined(*texts: str | None, by: str = " ") -> str | None:

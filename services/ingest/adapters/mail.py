@@ -2,36 +2,38 @@
 
 The From address is whatever the sender wrote: it is the only contact point of the event, so it
 never links anybody to anybody. The Message-ID can be forged and is reused, so the event's id is
-made of envelope, headers and body. A conversation is the first of References, In-Reply-To and
-Message-ID, *with this sender* on this mailbox: a stranger who quotes a thread joins nothing.
-The Date is the sender's claim and counts for nothing.
+made of envelope, headers and body. The Date is the sender's claim and counts for nothing.
 """
 
 import hashlib
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
+from email.message import Message
 from typing import Any
 
-from services.ingest.adapters import mail_source
+from services.ingest.adapters import mail_headers as read
 from services.ingest.adapters.building import Builder, each
 from services.ingest.adapters.contract import Blob, Parsed
-from services.ingest.domain import limits
-from services.ingest.domain.html_text import text_of_html
+from services.ingest.adapters.mail_kinds import Kind, kind_of
+from services.ingest.adapters.mail_parts import Content, Leaf, content_of
+from services.ingest.adapters.mail_reports import Report, is_receipt, report_of
+from services.ingest.adapters.mail_source import read_mail
+from services.ingest.domain.html_safe import safe_html
+from services.ingest.domain.mail_thread import (
+    MailTrace,
+    case_reference_in,
+    choose_conversation,
+    conversation_of_message_id,
+)
 from services.ingest.domain.quoting import newest_text
-from services.ingest.domain.text import clean, cut, short
-from shared.clock import to_milliseconds
-from shared.contact_points import InvalidContactPoint, contact_point
-from shared.events.contact import MessageReceived
+from services.ingest.domain.text import cut, short
+from shared.contact_points import contact_point
+from shared.events import Event
+from shared.events.contact import DeliveryChanged, MessageReceived
 from shared.ids import derived_id
 
 CHANNEL = "email"
-AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk", "auto_reply"})
-"""`list` is not among them: a mailbox behind a group address gets its customers' mail that way."""
-AUTO_REPLY_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder")
-_MESSAGE_ID = re.compile(r"<([^<>\s]{1,250})>")
+_NOBODY_ANSWERS = frozenset({"bounce", "loop"})  # an agent's next reply must not go to a daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,18 @@ def translate_mail(
 
     Pure, some milliseconds of work. `own_id` is the provider's own id of this delivery, the same
     when it comes again; without one it is made of envelope and bytes. Raises `Unparseable` for a
-    mail beyond a limit and nothing else. The builder should not vouch for times.
+    mail beyond a limit and nothing else. The builder should not vouch for times; its account's
+    option `address`, if there is one, is our mailbox.
     """
-    mail = mail_source.read_mail(raw)
+    mail = read_mail(raw)
     digest = _digest(raw, envelope)
     account = builder.account
     blob = Blob(derived_id("mail", account.provider, account.name, digest), raw)
-    event_id = own_id or f"mail-{digest}"
-    event_of = lambda mail: [_message(builder, envelope, mail, event_id, blob.id)]  # noqa: E731
-    events, broken = each([mail], event_of, lambda _: raw)
-    return Parsed(tuple(events), tuple(broken), blobs=(blob,) if events else ())
+    said = content_of(mail)
+    translation = _Translation(mail, said, envelope, builder, own_id or f"mail-{digest}", blob.id)
+    events, broken = each([translation], _Translation.events, lambda _: raw)
+    ignored = () if events or broken else ("receipt",)
+    return Parsed(tuple(events), tuple(broken), ignored, (blob,) if events else ())
 
 
 def _digest(raw: bytes, envelope: MailEnvelope) -> str:
@@ -76,132 +80,167 @@ def _digest(raw: bytes, envelope: MailEnvelope) -> str:
     return digest.hexdigest()
 
 
-def _message(
-    builder: Builder, envelope: MailEnvelope, mail: EmailMessage, event_id: str, blob_id: str
-) -> Any:
-    sender, name = _sender(mail, envelope)
-    point = sender or contact_point("email-unknown", blob_id)
-    ids = _message_ids(mail)
-    body, others = _body(mail)
-    text, truncated = cut(newest_text(body))
-    kind = _kind(mail, envelope)
-    return builder.event(
-        MessageReceived,
-        event_id,
-        thread=((ids[0] if ids else event_id), point),
-        channel=CHANNEL,
-        occurred_at=_date(mail),
-        contact_points=(point,),
-        display_name=short(name),
-        message_id=_own_id(mail) or event_id,
-        kind=kind,
-        subject=_subject(mail),
-        text=text or None,
-        truncated=truncated,
-        attachments=[_attachment(number, part, blob_id) for number, part in others],
-        in_reply_to=_replied_to(mail),
-        automatic=kind != "text" or _is_bulk(mail),
-        original=f"blob:{blob_id}",
-    )
+class _Translation:
+    """One mail on its way to its events."""
+
+    def __init__(
+        self,
+        mail: Message,
+        said: Content,
+        envelope: MailEnvelope,
+        builder: Builder,
+        event_id: str,
+        blob_id: str,
+    ) -> None:
+        self._mail, self._said, self._builder = mail, said, builder
+        self._envelope, self._event_id, self._blob_id = envelope, event_id, blob_id
+        self._mailbox = builder.account.options.get("address", "").lower()
+        self._reply_to = self._first_of_others("reply-to")
+        self._sender, self._name = self._from()
+
+    def events(self) -> Iterator[Event]:
+        """Yield the message, unless it is only a receipt, and what a report tells of ours."""
+        kind = self._kind()
+        text = self._said.text()
+        receipt = is_receipt(self._said.files)
+        report = None
+        if receipt or kind.word == "bounce":
+            report = report_of(self._mail, self._said.files, text, self._mailbox)
+        if not receipt:
+            yield self._message(kind, text, report)
+        if report:
+            yield from self._deliveries(report)
+
+    def _message(self, kind: Kind, written: str, report: Report | None) -> Event:
+        point = self._sender or contact_point("email-unknown", self._blob_id)
+        conversation_id = self._conversation(point)
+        if report:
+            point, conversation_id = self._reported(report, report.notices[0].recipients)
+        text, cut_off = cut(newest_text(written))
+        html, left_out = self._html()
+        subject = short(read.subject(self._mail))
+        return self._builder.event(
+            MessageReceived,
+            self._event_id,
+            conversation_id=conversation_id,
+            channel=CHANNEL,
+            occurred_at=read.date(self._mail),
+            contact_points=(point,),
+            display_name=None if report else short(self._name),
+            locale=read.language(self._mail),
+            reply_to=None if kind.word in _NOBODY_ANSWERS else self._answer_at(),
+            message_id=self._own_id(),
+            kind=kind.word,
+            subject=subject,
+            text=text or None,
+            html=html,
+            truncated=cut_off or left_out,
+            attachments=[self._attachment(leaf) for leaf in self._said.files],
+            in_reply_to=next(iter(self._answers()), None),
+            automatic=kind.automatic,
+            original=f"blob:{self._blob_id}",
+            raw=_raw(case_reference=case_reference_in(subject), never_answer=kind.never_answer),
+        )
+
+    def _deliveries(self, report: Report) -> Iterator[Event]:
+        for number, notice in enumerate(report.notices, 1):
+            point, conversation_id = self._reported(report, notice.recipients)
+            yield self._builder.event(
+                DeliveryChanged,
+                f"{self._event_id}/{number}",
+                conversation_id=conversation_id,
+                channel=CHANNEL,
+                occurred_at=read.date(self._mail),
+                contact_points=(point,),
+                message_id=report.message_id,
+                status=notice.status,
+                reason=short(notice.reason),
+            )
+
+    def _kind(self) -> Kind:
+        null_path = self._envelope.sender in ("", "<>")
+        return kind_of(self._mail, self._sender, self._mailbox, null_path=null_path)
+
+    def _from(self) -> tuple[str | None, str | None]:
+        """Return the contact point of the sender: From, else the envelope's; and the name beside.
+
+        A form on a web site writes our own address there: then it is who is to be answered.
+        """
+        for point, name in read.addresses(self._mail, "from"):
+            if self._is_ours(point) and self._reply_to:
+                return self._reply_to
+            return point, name
+        return read.email_point(self._envelope.sender or ""), None
+
+    def _answer_at(self) -> str | None:
+        found = self._reply_to[0] if self._reply_to else self._sender
+        return found.removeprefix("email:") if found else None
+
+    def _first_of_others(self, name: str) -> tuple[str, str | None] | None:
+        found = read.addresses(self._mail, name) if read.header(self._mail, name) else []
+        return next((one for one in found if not self._is_ours(one[0])), None)
+
+    def _is_ours(self, point: str) -> bool:
+        return point == f"email:{self._mailbox}"
+
+    def _own_id(self) -> str:
+        return next(iter(read.message_ids(self._mail, "message-id")), self._event_id)
+
+    def _answers(self) -> list[str]:
+        answered = read.message_ids(self._mail, "in-reply-to")
+        return [*answered, *reversed(read.message_ids(self._mail, "references"))]
+
+    def _conversation(self, point: str) -> str:
+        thread = [*read.message_ids(self._mail, "references"), *self._answers(), self._own_id()]
+        trace = MailTrace(
+            self._mailbox, point, self._addressed(), tuple(self._answers()), thread[0]
+        )
+        account = self._builder.account
+        return choose_conversation(
+            trace, self._builder.ids, account.provider, account.name
+        ).conversation_id
+
+    def _addressed(self) -> tuple[str, ...]:
+        """Return the addresses that may hold our token; the envelope's come first."""
+        headers = [read.header(self._mail, name) or "" for name in ("to", "cc")]
+        named = [
+            point.removeprefix("email:")
+            for name, written in zip(("to", "cc"), headers, strict=True)
+            if "+" in written
+            for point, _ in read.addresses(self._mail, name)
+        ]
+        return (*self._envelope.recipients, *named)
+
+    def _reported(self, report: Report, recipients: tuple[str, ...]) -> tuple[str, str]:
+        """Return whose delivery it was, as a contact point, and the conversation it was in.
+
+        The recipient that our own Message-ID was signed for, if there is one; else the first.
+        """
+        for point in recipients:
+            found = conversation_of_message_id(report.message_id, point, self._builder.ids)
+            if found:
+                return point, found
+        account = self._builder.account
+        trace = MailTrace(self._mailbox, recipients[0], self._addressed(), (), report.opening)
+        choice = choose_conversation(trace, self._builder.ids, account.provider, account.name)
+        return recipients[0], choice.conversation_id
+
+    def _html(self) -> tuple[str | None, bool]:
+        if not self._said.rich:
+            return None, False
+        pictures = {
+            leaf.content_id: str(leaf.number) for leaf in self._said.files if leaf.content_id
+        }
+        return safe_html(self._said.rich, pictures)
+
+    def _attachment(self, leaf: Leaf) -> dict[str, Any]:
+        return {
+            "reference": f"blob:{self._blob_id}#{leaf.number}",
+            "media_type": leaf.media_type[:255],
+            "name": short(leaf.name),
+            "size": len(leaf.body),
+        }
 
 
-def _sender(mail: EmailMessage, envelope: MailEnvelope) -> tuple[str | None, str | None]:
-    """Return the first usable address of From, else of the envelope, with the name beside it."""
-    for address in getattr(mail_source.parsed_header(mail, "from"), "addresses", ()):
-        point = _email_point(address.addr_spec)
-        if point:
-            return point, clean(address.display_name)
-    return _email_point(envelope.sender or ""), None
-
-
-def _email_point(address: str) -> str | None:
-    try:
-        return contact_point("email", clean(address))
-    except InvalidContactPoint:
-        return None
-
-
-def _own_id(mail: EmailMessage) -> str | None:
-    found = _MESSAGE_ID.search(mail_source.header(mail, "message-id") or "")
-    return found.group(1) if found else None
-
-
-def _replied_to(mail: EmailMessage) -> str | None:
-    found = _MESSAGE_ID.search(mail_source.header(mail, "in-reply-to") or "")
-    return found.group(1) if found else None
-
-
-def _message_ids(mail: EmailMessage) -> list[str]:
-    """Return the ids that may name the thread, the best first."""
-    found = [
-        _MESSAGE_ID.search(mail_source.header(mail, name) or "")
-        for name in ("references", "in-reply-to", "message-id")
-    ]
-    return [match.group(1) for match in found if match]
-
-
-def _subject(mail: EmailMessage) -> str | None:
-    parsed = mail_source.parsed_header(mail, "subject")
-    return short(str(parsed) if parsed is not None else mail_source.header(mail, "subject"))
-
-
-def _date(mail: EmailMessage) -> datetime | None:
-    written = mail_source.header(mail, "date")
-    try:
-        date = parsedate_to_datetime(written or "")
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return to_milliseconds(aware)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
-def _body(mail: EmailMessage) -> tuple[str, list[tuple[int, EmailMessage]]]:
-    """Return the text of the mail and the parts that are attachments."""
-    parts = list(mail_source.leaves(mail))
-    for wanted in ("text/plain", "text/html"):
-        for number, part in parts:
-            if mail_source.content_type(part) == wanted and not _is_file(part):
-                written = mail_source.text(part)
-                text = text_of_html(written) if wanted == "text/html" else written
-                others = [other for other in parts if other[0] != number and _is_content(other[1])]
-                return text[: limits.MAIL_HTML], others
-    return "", [other for other in parts if _is_content(other[1])]
-
-
-def _is_file(part: EmailMessage) -> bool:
-    try:
-        return part.get_content_disposition() == "attachment"
-    except Exception:  # a disposition that is nonsense hides no text
-        return False
-
-
-def _is_content(part: EmailMessage) -> bool:
-    """Say whether a part is an attachment: not the other form of the text, not an empty one."""
-    alternative = mail_source.content_type(part) in ("text/plain", "text/html")
-    return _is_file(part) or not alternative or mail_source.file_name(part) is not None
-
-
-def _attachment(number: int, part: EmailMessage, blob_id: str) -> dict[str, Any]:
-    return {
-        "reference": f"blob:{blob_id}#{number}",
-        "media_type": mail_source.content_type(part)[:255],
-        "name": (short(mail_source.file_name(part)) or "")[: limits.FILE_NAME] or None,
-        "size": len(mail_source.content(part)),
-    }
-
-
-def _kind(mail: EmailMessage, envelope: MailEnvelope) -> str:
-    """Return `bounce`, `auto-reply` or `text`; RFC 3834 and RFC 3464 say how they are marked."""
-    content_type = mail_source.header(mail, "content-type") or ""
-    if "delivery-status" in content_type.lower():
-        return "bounce"
-    if envelope.sender in ("", "<>"):
-        return "bounce"
-    marked = (mail_source.header(mail, "auto-submitted") or "no").lower()
-    if not marked.startswith("no") or any(mail_source.header(mail, n) for n in AUTO_REPLY_HEADERS):
-        return "auto-reply"
-    return "text"
-
-
-def _is_bulk(mail: EmailMessage) -> bool:
-    return (mail_source.header(mail, "precedence") or "").lower() in AUTOMATIC_PRECEDENCE
+def _raw(**facts: str | None) -> dict[str, str] | None:
+    return {name: fact for name, fact in facts.items() if fact} or None

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.ingest.adapters.json_parts import joined
-from services.ingest.domain.json_fields import list_at, string_at, value_at
+from services.ingest.adapters.json_parts import places_at
+from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import cut
 
 KINDS = {
@@ -47,10 +47,9 @@ def text_of(message: dict[str, Any]) -> tuple[str | None, bool]:
 
 
 def _title(attachment: Any) -> str | None:
-    places = [value_at(attachment, "payload", "coordinates", axis) for axis in ("lat", "long")]
-    if all(isinstance(place, int | float) for place in places):
-        return joined(*map(str, places), by=", ")
-    return string_at(attachment, "title") or string_at(attachment, "payload", "title")
+    place = places_at(object_at(attachment, "payload", "coordinates"), "lat", "long")
+    title = string_at(attachment, "title") or string_at(attachment, "payload", "title")
+    return place or title
 
 
 def attachments_of(message: dict[str, Any]) -> list[dict[str, Any]]:

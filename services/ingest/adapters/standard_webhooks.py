@@ -47,6 +47,7 @@ class StandardWebhooksHook(Adapter):
     own_format = True
     scheme = STANDARD_WEBHOOKS
     media_types = frozenset({"application/json", "application/cloudevents+json"})
+    own_format = True
 
     def parse(
         self,

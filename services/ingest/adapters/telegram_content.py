@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 from services.ingest.adapters.building import Builder, from_unix
 from services.ingest.adapters.contract import Broken
-from services.ingest.adapters.json_parts import joined, required
-from services.ingest.domain.json_fields import list_at, object_at, string_at, value_at
+from services.ingest.adapters.json_parts import joined, places_at, required, size_at
+from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import cut, short
 from shared.contact_points import contact_point
 
@@ -46,8 +46,7 @@ def text_of(message: dict[str, Any]) -> tuple[str | None, bool]:
     name = kind_of(message)
     found = string_at(message, "text") or string_at(message, "caption")
     if name == "location":
-        places = (value_at(message, name, axis) for axis in ("latitude", "longitude"))
-        found = ", ".join(str(place) for place in places if isinstance(place, int | float | str))
+        found = places_at(object_at(message, name), "latitude", "longitude")
     elif not found:
         texts = (string_at(message, name, *path) for path in TEXTS.get(name, ()))
         found = joined(*texts)
@@ -63,13 +62,12 @@ def attachments_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     reference = string_at(file, "file_id")
     if reference is None:
         return []
-    size = value_at(file, "file_size")
     return [
         {
             "reference": reference,
             "media_type": (string_at(file, "mime_type") or KINDS[name][1])[:255],
             "name": short(string_at(file, "file_name")),
-            "size": size if isinstance(size, int) and size >= 0 else None,
+            "size": size_at(file, "file_size"),
         }
     ]
 

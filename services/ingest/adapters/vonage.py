@@ -88,8 +88,8 @@ def _translate(builder: Builder, payload: dict[str, Any]) -> Event:
             removed=string_at(payload, "reaction", "action") == "unreact",
         )
     if kind not in KINDS:
-        words = {"kind": short(kind or "unknown"), "raw": kept_whole(payload)}
-        return builder.event(ContactUnrecognised, own_id, **common, **words)
+        name, raw = short(kind or "unknown"), kept_whole(payload)
+        return builder.event(ContactUnrecognised, own_id, **common, kind=name, raw=raw)
     text, truncated = cut(text_of(payload) or "")
     plain = kind == "text" and not any(name in payload for name in JOINING)
     return builder.event(

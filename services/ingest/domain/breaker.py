@@ -52,10 +52,11 @@ def worked(_breaker: Breaker) -> Breaker:
 def failed(breaker: Breaker, now: datetime, after: timedelta | None = None) -> Breaker:
     """Take in a failure; `after` is how long the provider asked to be left alone."""
     failures = breaker.failures + 1
-    tried = breaker.open_until is not None
-    if failures < FAILURES and not tried and after is None:
+    asked = now + after if after is not None else None
+    if state_of(breaker, now) == "open":  # a call from before it opened: nothing new
+        until = max(filter(None, (breaker.open_until, asked)))
+        return replace(breaker, open_until=until)
+    if failures < FAILURES and breaker.open_until is None and asked is None:
         return replace(breaker, failures=failures)
     pause = min(FIRST_PAUSE * 2 ** min(breaker.opened, 10), LONGEST_PAUSE)
-    until = now + (pause if after is None else after)
-    known = breaker.open_until or until
-    return Breaker(failures, breaker.opened + 1, max(known, until))
+    return Breaker(failures, breaker.opened + 1, asked or now + pause)

@@ -70,8 +70,8 @@ def pause(reply_id: str, attempts: int, at_least: timedelta | None = None) -> ti
 
     The spread follows from the reply's id, so that this stays a function.
     """
-    doubled = FIRST_PAUSE * 2 ** min(max(attempts - 1, 0), 20)
-    longest = min(doubled, LONGEST_PAUSE)
+    doublings: int = min(max(attempts - 1, 0), 20)
+    longest = min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
     seed = hashlib.blake2b(f"{reply_id}/{attempts}".encode(), digest_size=2).digest()
     share = int.from_bytes(seed, "big") / 0xFFFF
     return max(longest * (0.5 + share / 2), at_least or timedelta())

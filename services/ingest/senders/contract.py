@@ -15,7 +15,11 @@ from typing import ClassVar, Literal
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
 
+API_URL = "api_url"
+"""The option of any channel account that names another base for its sender's calls."""
+
 __all__ = [
+    "API_URL",
     "Answer",
     "Call",
     "File",
