@@ -44,7 +44,6 @@ class StandardWebhooksHook(Adapter):
     """Any sender of Standard Webhooks 1.0.0 that speaks our contact events."""
 
     provider = "standard-webhooks"
-    own_format = True
     scheme = STANDARD_WEBHOOKS
     media_types = frozenset({"application/json", "application/cloudevents+json"})
     own_format = True
