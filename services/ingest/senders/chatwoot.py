@@ -24,7 +24,8 @@ class ChatwootSender(Sender):
         if reply.files or not reply.text:
             raise NotSendable("Chatwoot takes a text; send files from Chatwoot itself.")
         path = f"accounts/{account.options['account_id']}/conversations/{conversation_of(reply)}"
-        attributes = {"in_reply_to": int(reply.in_reply_to)} if _number(reply.in_reply_to) else {}
+        answered = reply.in_reply_to or ""
+        attributes = {"in_reply_to": int(answered)} if _is_id(answered) else {}
         return json_call(
             f"https://app.chatwoot.com/api/v1/{path}/messages",
             {
@@ -41,5 +42,5 @@ class ChatwootSender(Sender):
         return told(answer, "id")
 
 
-def _number(written: str | None) -> bool:
-    return bool(written and written.isascii() and written.isdigit() and len(written) < 19)
+def _is_id(written: str) -> bool:
+    return written.isascii() and written.isdigit() and len(written) < 19

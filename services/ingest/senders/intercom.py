@@ -4,6 +4,8 @@ Source: Intercom's API reference, "Reply to a conversation". Regions other than 
 by the option `api_url`. Intercom recognises no repeated call.
 """
 
+from typing import Any
+
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.desk_calls import conversation_of, json_call, last_id
@@ -25,7 +27,7 @@ class IntercomSender(Sender):
         """Return the call that adds the comment."""
         if len(reply.files) > _FILES or not (reply.text or reply.files):
             raise NotSendable(f"Intercom takes a text and up to {_FILES} images.")
-        comment = {
+        comment: dict[str, Any] = {
             "message_type": "comment",
             "type": "admin",
             "admin_id": account.options["admin_id"],
