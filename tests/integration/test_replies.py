@@ -258,6 +258,16 @@ async def test_what_can_never_be_sent_is_refused_at_once(desk: Desk) -> None:
         400,
         "idempotency-key-missing",
     )
+    path = f"/v1/conversations/{WHATSAPP}/replies"
+    for body in (b'{"text": "\\ud800", "sender": "agent"}', b'{"text": ', b"[]", b"\xff", b""):
+        answer = await desk.client.post(
+            path,
+            content=body,
+            headers={"Idempotency-Key": "k", "content-type": "application/json"},
+        )
+        assert answer.status_code in (400, 422), (body, answer.text)
+    for odd in ("%00", "%F0%9F%98%80", "a" * 3_000, "$ne", "%7B%22%24gt%22%3A%22%22%7D"):
+        assert await code(odd, 404) == "unknown-conversation"
     assert desk.provider.asked == []
 
 
