@@ -1,9 +1,9 @@
 """One service, one process: start, serve, drain, stop; every service is built on this.
 
 Start: answer health at once, wait for MongoDB, make collections, then consume and serve. Stop (on
-SIGTERM or SIGINT): not ready, no new HTTP, no new batch, the running one ends, offsets are
-committed, the group is left. A consume loop that dies ends the process with status 70, so that
-whoever supervises it starts a fresh one.
+SIGTERM or SIGINT): not ready, long connections say goodbye (`on_stop`), no new HTTP, no new batch,
+the running one ends, offsets are committed, the group is left. A consume loop that dies ends the
+process with status 70, so that whoever supervises it starts a fresh one.
 """
 
 import asyncio
@@ -24,12 +24,14 @@ from shared.observability import Health, Metric, Metrics, configure_logging, get
 from shared.observability.metrics import STREAM_METRICS
 from shared.operations import ops_app
 from shared.settings import ServiceSettings
+from shared.sockets import SOCKET_FRAME, SOCKET_PING, BoundedSocket
 from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
 EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
 DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s covers it twice
 _DISCONNECT = 5.0  # seconds to leave a group or end a connection
+_KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
 _HTTP_GRACE = 5  # seconds for requests in flight
 
 Task = Callable[[], Awaitable[None]]
@@ -55,6 +57,7 @@ class Service:
         http: Any = None,
         tasks: Sequence[Task] = (),
         drains: Sequence[Task] = (),
+        on_stop: Sequence[Task] = (),
         clock: Clock | None = None,
     ) -> None:
         self.name, self.settings = name, settings
@@ -64,6 +67,7 @@ class Service:
         self.health = Health(database.ping)
         self._processors, self._collections, self._tasks = processors, collections, tasks
         self._drains = drains
+        self._on_stop = on_stop
         self._clock = clock or SystemClock()
         self._log = get_logger(name)
         self._workers: list[Worker] = []
@@ -184,6 +188,7 @@ class Service:
         self.health.draining = True
         self._log.info("draining")
         if getattr(self, "_http", None) is not None:
+            await self._say_goodbye()
             await self._http.stop()
         await asyncio.gather(
             *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
@@ -193,6 +198,14 @@ class Service:
         await self._disconnect(self.publisher.stop())
         self.database.close()
         self._log.info("stopped in good order")
+
+    async def _say_goodbye(self) -> None:
+        """Let whoever holds connections of its own end them in good order, within a limit."""
+        try:
+            async with asyncio.timeout(_HTTP_GRACE):
+                await asyncio.gather(*(leave() for leave in self._on_stop))
+        except TimeoutError:
+            self._log.warning("connections did not end in time", where="stop")
 
     async def _disconnect(self, stopping: Coroutine[Any, Any, None]) -> None:
         """Say goodbye to Kafka, but not for ever: everything that matters is in MongoDB by now.
@@ -248,7 +261,13 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_HTTP_GRACE,
+                timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,
+                ws=BoundedSocket,
+                ws_max_size=SOCKET_FRAME,
+                ws_ping_interval=SOCKET_PING,
+                ws_ping_timeout=SOCKET_PING,
+                ws_per_message_deflate=False,
             )
         )
 

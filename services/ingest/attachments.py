@@ -5,8 +5,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters import mail_source
 from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.mail_parts import file_of
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
@@ -82,8 +82,10 @@ class Attachments:
 
 
 def _part(raw: bytes, number: str) -> bytes | None:
+    if not (number.isascii() and number.isdigit()):
+        return None
     try:
-        leaves = mail_source.leaves(mail_source.read_mail(raw))
+        leaf = file_of(raw, int(number[:6]))
     except Unparseable:
         return None
-    return next((mail_source.content(leaf) for n, leaf in leaves if str(n) == number), None)
+    return leaf.body if leaf else None

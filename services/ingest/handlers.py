@@ -1,49 +1,36 @@
 """Accepting: verify, translate, make durable, publish. All doors come through here."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import RawRequest
 from services.ingest.dead_letters import dead_letters
-from services.ingest.parse import read
+from services.ingest.metrics import Meter
 from services.ingest.publisher import EventPublisher, without_doubles
-from services.ingest.store import BlobStore, keep
+from services.ingest.readers import Reader, read_here
+from services.ingest.store import Store, keep, require_first_use
 from shared.clock import Clock
 from shared.events import Event
 from shared.ids import KeyedIds
-
-_OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
-
-
-class Meter(Protocol):
-    """Counts and observes; `shared.observability.Metrics` is one."""
-
-    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Add to a counter."""
-        ...
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add an observation to a histogram."""
-        ...
 
 
 class Intake:
     """What every door does with what it is given.
 
-    Both methods return only when Kafka has acknowledged everything, and raise `Unavailable` when
-    that is not known: then the sender must try again, and gets the same ids.
+    Both methods return only when everything is safe (on Kafka, or in the spool), and raise
+    `Unavailable` when that is not known: then the sender must try again, and gets the same ids.
     """
 
     def __init__(
         self,
         publisher: EventPublisher,
-        store: BlobStore,
+        store: Store,
         clock: Clock,
         ids: KeyedIds,
         meter: Meter,
+        reader: Reader = read_here,
     ) -> None:
+        self._read = reader
         self._publisher, self._store = publisher, store
         self.clock, self.ids, self.meter = clock, ids, meter
 
@@ -51,10 +38,9 @@ class Intake:
         """Accept a request or mail; raise `SignatureRefused` if it is not authentic."""
         received_at = self.clock.now()
         door.adapter.verify(request, door.account, received_at)
-        arguments = (door.adapter, request, door.account, received_at, self.ids)
-        # in a thread, so that a large mail holds up nobody; a worker process would also bound CPU
-        small = len(request.body) < _OFF_LOOP and door.adapter.transport == "hook"
-        parsed = read(*arguments) if small else await asyncio.to_thread(read, *arguments)
+        if proof := door.adapter.once(request):
+            await require_first_use(self._store, door.account, proof, request.body, received_at)
+        parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
         lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
         await keep(self._store, parsed.blobs)
         await self.publish(door.adapter.provider, [*parsed.events, *lost])

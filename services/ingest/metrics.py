@@ -1,5 +1,7 @@
 """The metrics of ingest. No label holds anything a stranger can choose freely."""
 
+from typing import Protocol
+
 from shared.observability.metrics import SIZES, Metric
 
 METRICS = (
@@ -12,7 +14,7 @@ METRICS = (
     Metric(
         "ingest_events_total",
         "counter",
-        "Events accepted: Kafka has acknowledged them.",
+        "Events accepted: they are on Kafka or in the spool.",
         ("provider", "type"),
     ),
     Metric(
@@ -36,9 +38,16 @@ METRICS = (
     Metric(
         "ingest_accept_seconds",
         "histogram",
-        "From the whole body's arrival to Kafka's acknowledgement.",
+        "From the whole body's arrival until it is safe, on Kafka or in the spool.",
         ("provider",),
     ),
+    Metric("ingest_spooled_total", "counter", "Requests kept in the spool, as Kafka was away."),
+    Metric(
+        "ingest_spool_drained_total", "counter", "Requests whose events went from spool to Kafka."
+    ),
+    Metric("ingest_spool_refused_total", "counter", "Requests refused, as the spool was full."),
+    Metric("ingest_spool_requests", "gauge", "Requests in the spool, of all processes."),
+    Metric("ingest_spool_bytes", "gauge", "Bytes in the spool, of all processes."),
     Metric("ingest_batch_events", "histogram", "Events in one request.", ("provider",), SIZES),
     Metric(
         "ingest_replies_total",
@@ -70,4 +79,38 @@ METRICS = (
         "1 while calls for a channel account are held back because its provider fails.",
         ("provider", "account"),
     ),
+    Metric("chat_sockets", "gauge", "Chat sockets open in this process."),
+    Metric(
+        "chat_sockets_refused_total",
+        "counter",
+        "Chat sockets refused before they opened, by reason.",
+        ("account", "reason"),
+    ),
+    Metric(
+        "chat_frames_total",
+        "counter",
+        "Visitors' messages, forms and ends, by the answer they got.",
+        ("account", "outcome"),
+    ),
+    Metric(
+        "chat_stream_breaks_total",
+        "counter",
+        "Times the change stream of the chat histories broke and was opened again.",
+    ),
 )
+
+
+class Meter(Protocol):
+    """Counts and observes; `shared.observability.Metrics` is one."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add an observation to a histogram."""
+        ...
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...

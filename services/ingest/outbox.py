@@ -18,7 +18,7 @@ from services.ingest.domain import breaker as circuit
 from services.ingest.domain import limits
 from services.ingest.domain.delivery import Step, after_attempt, after_crash, give_up
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
-from services.ingest.handlers import Meter
+from services.ingest.metrics import Meter
 from services.ingest.outgoing import FetchFailed, Guard
 from services.ingest.publisher import EventPublisher
 from services.ingest.reply_events import event_of

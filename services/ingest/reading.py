@@ -21,8 +21,7 @@ def read_headers(request: Request) -> tuple[tuple[str, bytes], ...]:
 async def read_body(request: Request, limit: int, seconds: float = limits.READ_SECONDS) -> bytes:
     """Return the body, or refuse one that is larger than `limit` bytes or takes too long."""
     chunks = bytearray()
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced[:12]) > limit:
+    if announced_size(request, 0) > limit:
         raise _too_large()
     try:
         async with asyncio.timeout(seconds):
@@ -37,6 +36,14 @@ async def read_body(request: Request, limit: int, seconds: float = limits.READ_S
     except ClientDisconnect:
         raise ApiError(400, "incomplete", "The body broke off.", "Send it again.") from None
     return bytes(chunks)
+
+
+def announced_size(request: Request, otherwise: int) -> int:
+    """Return the size in bytes that the request announces, `otherwise` if it announces none."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit():
+        return int(announced[:12])
+    return otherwise
 
 
 def _too_large() -> ApiError:

@@ -1,27 +1,35 @@
-"""What ingest keeps: raw mails as blobs, conversations, and replies until and after they are sent.
+"""What ingest keeps: raw mails as blobs, proofs, the spool, conversations, replies, and chats.
 
 Replies are the only ones that hold what somebody wrote; they go after 30 days (the timeline has
 them).
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from services.ingest.adapters.contract import Blob
+from services.ingest.adapters.contract import Blob, ChannelAccount, SignatureRefused
+from services.ingest.chat_store import CHAT_COLLECTIONS
 from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
+from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index
 
 Document = dict[str, Any]
 
+PROOFS = "proofs"
 CONVERSATIONS = "conversations"
 REPLIES = "replies"
 AUTOMATIC_SLOTS = "automatic_slots"
 
-_KEPT = timedelta(days=30)
+_PROOFS_KEPT = timedelta(days=1)  # a proof is refused as stale after minutes
+_REPLIES_KEPT = timedelta(days=30)
 
 COLLECTIONS: tuple[Collection, ...] = (
+    *SPOOL_COLLECTIONS,
+    *CHAT_COLLECTIONS,
+    Collection(PROOFS, (Index((("at", 1),), expire_after=_PROOFS_KEPT),)),
     Collection(CONVERSATIONS),
     Collection(
         REPLIES,
@@ -31,7 +39,7 @@ COLLECTIONS: tuple[Collection, ...] = (
             Index((("conversation_id", 1), ("created_at", 1)), where={"open": True}),
             # one reply of a conversation at a time, whoever works on it: that keeps their order
             Index((("conversation_id", 1), ("claimed", 1)), unique=True, where={"claimed": True}),
-            Index((("finished_at", 1),), expire_after=_KEPT),
+            Index((("finished_at", 1),), expire_after=_REPLIES_KEPT),
         ),
     ),
     Collection(AUTOMATIC_SLOTS, (Index((("at", 1),), expire_after=timedelta(days=1)),)),
@@ -40,18 +48,39 @@ COLLECTIONS: tuple[Collection, ...] = (
 _TOLD = ("reply_to", "subject", "last_received", "last_automatic", "case_reference")
 
 
-class BlobStore(Protocol):
-    """Keeps bytes for good; `shared.mongo.Database` is one."""
+class Store(Protocol):
+    """Keeps bytes and small documents; `shared.mongo.Database` is one."""
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
         """Return when a majority has the bytes, or raise `Unavailable`."""
         ...
 
+    async def insert(self, collection: str, document: dict[str, Any]) -> bool:
+        """Add a document; return False if its `_id` is taken."""
+        ...
 
-async def keep(store: BlobStore, blobs: Sequence[Blob]) -> None:
+    async def find_one(self, collection: str, where: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return one document that matches, or None."""
+        ...
+
+
+async def keep(store: Store, blobs: Sequence[Blob]) -> None:
     """Make every blob durable; keeping one again changes nothing."""
     for blob in blobs:
         await store.put_blob(blob.id, blob.body)
+
+
+async def require_first_use(
+    store: Store, account: ChannelAccount, proof: str, body: bytes, now: datetime
+) -> None:
+    """Refuse a proof that came with another body before; the same body is a provider's retry."""
+    named = f"{account.provider}/{account.name}/{proof}"
+    proof_id, digest = (hashlib.sha256(part).hexdigest() for part in (named.encode(), body))
+    if await store.insert(PROOFS, {"_id": proof_id, "body": digest, "at": now}):
+        return
+    before = await store.find_one(PROOFS, {"_id": proof_id})
+    if before is None or before["body"] != digest:
+        raise SignatureRefused("reused")
 
 
 def conversation_document(conversation: Conversation) -> Document:

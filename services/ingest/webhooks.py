@@ -14,7 +14,7 @@ from services.ingest.adapters.contract import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.handlers import Intake
-from services.ingest.reading import read_body, read_headers
+from services.ingest.reading import announced_size, read_body, read_headers
 from shared.errors import Unavailable
 from shared.http import ApiError
 
@@ -30,11 +30,10 @@ class Webhooks:
 
     def routes(self) -> list[Route]:
         """Return the raw routes: no framework looks at the body before its signature is checked."""
-        path = "/hooks/{provider}/{account}"
-        return [
-            Route(path, self._get, methods=["GET"]),
-            Route(path, self._post, methods=["POST"]),
-        ]
+        return [Route("/hooks/{provider}/{account}", self._take, methods=["GET", "POST"])]
+
+    async def _take(self, request: Request) -> Response:
+        return await (self._post if request.method == "POST" else self._get)(request)
 
     def _door(self, request: Request) -> Door:
         names = request.path_params["provider"], request.path_params["account"]
@@ -70,8 +69,10 @@ class Webhooks:
                 f"Send {' or '.join(sorted(door.adapter.media_types))}.",
             )
         try:
-            with self._gate.enter(f"{door.account.provider}/{door.account.name}"):
-                body = await read_body(request, door.adapter.max_body)
+            limit = door.adapter.max_body
+            size = min(announced_size(request, limit), limit)
+            with self._gate.enter(f"{door.account.provider}/{door.account.name}", size):
+                body = await read_body(request, limit)
                 given = RawRequest(body, headers, _query(request))
                 await self._intake.accept(door, given)
         except SignatureRefused as error:

@@ -23,6 +23,7 @@ class Topic:
 
     `partitions` is fixed for good, because key → partition depends on it: 12 divides evenly over
     1, 2, 3, 4, 6 or 12 processes. `retention` outlives an outage (7 days) and bounds erasure (28).
+    `broker_time` says that the broker stamps the records, because their writers are not trusted to.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Topic:
     partitions: int = 12
     retention: timedelta = timedelta(days=7)
     max_message_bytes: int = MIB
+    broker_time: bool = False
 
 
 CONTACT_INBOX = Topic(
@@ -41,6 +43,7 @@ CONTACT_INBOX = Topic(
     producers=("integrators",),
     consumers=("ingest",),
     events=(*CONTACT_EVENTS, *CUSTOMER_RECORDS),
+    broker_time=True,
 )
 CONTACT_TOPIC = Topic(
     name="contact-events",

@@ -6,7 +6,7 @@ a majority has: what was read or acknowledged survives a failover.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -153,11 +153,14 @@ class Database:
         where: Mapping[str, Any],
         update: Mapping[str, Any],
         sort: Sequence[tuple[str, int]] = (),
+        *,
+        create: bool = False,
     ) -> Document | None:
         """Change the first document that matches, atomically; return it as it is then.
 
         None when none matches, or when a unique index does not allow the change: with either,
-        one of several that try at once is told yes.
+        one of several that try at once is told yes. With `create` a document is made where none
+        matches, unless its `_id` is there already, which is None as well.
         """
         with _translated():
             try:
@@ -165,12 +168,27 @@ class Database:
                     dict(where),
                     dict(update),
                     sort=list(sort) or None,
+                    upsert=create,
                     return_document=ReturnDocument.AFTER,
                     maxTimeMS=_COMMAND_TIMEOUT_MS,
                 )
             except DuplicateKeyError:
                 return None
         return changed
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
+        """Remove the documents that match; return how many they were."""
+        with _translated():
+            answer = await self.raw[collection].delete_many(dict(where))
+        return int(answer.deleted_count)
+
+    async def size(self, collection: str) -> tuple[int, int]:
+        """Return how many documents a collection holds and their bytes, without reading them."""
+        held = self.raw.get_collection(collection, read_concern=ReadConcern("local"))
+        with _translated():
+            found = await held.aggregate([{"$collStats": {"storageStats": {}}}]).to_list(1)
+        storage = found[0]["storageStats"] if found else {}
+        return int(storage.get("count", 0)), int(storage.get("size", 0))
 
     async def put_blob(self, blob_id: str, data: bytes) -> None:
         """Keep bytes of any size under an id; keeping them again changes nothing.
@@ -201,15 +219,23 @@ class Database:
         by_id = {piece["_id"]: piece["data"] for piece in found}
         return b"".join(by_id[piece_id] for piece_id in ids)
 
-    async def watch(self, collection: str) -> AsyncIterator[Document]:
+    async def watch(
+        self, collection: str, opened: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Document]:
         """Yield each document as it is inserted, from now on (majority-committed, in order).
 
-        Raises `Unavailable` when the stream breaks; watch again and read what was missed.
+        Calls `opened` once nothing can be missed any more: whoever reads then what was inserted
+        before, and takes what is yielded, has everything. Raises `Unavailable` when the stream
+        breaks; watch again and read what was missed.
         """
         try:
             async with self.raw[collection].watch(
                 [{"$match": {"operationType": "insert"}}]
             ) as stream:
+                first = await stream.try_next()  # Motor opens it only now
+                opened()
+                if first is not None:
+                    yield first["fullDocument"]
                 async for change in stream:
                     yield change["fullDocument"]
         except PyMongoError as error:

@@ -13,6 +13,9 @@ PLANTED = {
     "docs/settings.md": ("THROUGHLINE_KAFKA", "THROUGHLINE_KAFKAS"),
     "docs/metrics.md": ("counter", "gauge"),
     "docs/schemas/README.md": ("A customer wrote to us", "Somebody wrote to us"),
+    "docs/asyncapi.yaml": ("partitions: 12", "partitions: 6"),
+    "docs/openapi-routing.json": ("/v1/agents", "/v1/agent"),
+    "docs/schemas/inbox/throughline.message.received.v1.json": ("maxLength", "minLength"),
     "docs/schemas/throughline.message.received.v1.json": ("maxLength", "minLength"),
 }
 

@@ -16,7 +16,7 @@ from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversat
 from shared.events import Event
 from shared.mongo import Database
 from shared.streams.crash import REPLY_LABELS
-from tests.support.builders_replies import (
+from tests.support.builders_outbox import (
     KEY,
     SECRETS,
     WHATSAPP,

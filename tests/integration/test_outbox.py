@@ -22,7 +22,7 @@ from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversat
 from shared.mongo import Database
 from shared.observability.metrics import Metrics
 from tests.support.builders_ingest import NOW, FakePublisher, StoppedClock
-from tests.support.builders_replies import (
+from tests.support.builders_outbox import (
     WHATSAPP,
     conversation,
     doors,

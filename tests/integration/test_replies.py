@@ -21,7 +21,7 @@ from services.ingest.settings import Settings
 from shared.events import Event
 from shared.events.contact import MessageReceived, MessageSent
 from shared.settings import CommonSettings
-from tests.support.builders_replies import (
+from tests.support.builders_outbox import (
     EMAIL,
     IDS,
     KEY,

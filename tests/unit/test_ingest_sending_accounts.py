@@ -13,7 +13,7 @@ from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.senders.contract import Call
 from services.ingest.sending import placed
 from shared.errors import PolicyError
-from tests.support.builders_replies import SECRETS, channels, doors
+from tests.support.builders_outbox import SECRETS, channels, doors
 
 
 def opened(**changes: Any) -> Door:

@@ -215,7 +215,7 @@ async def test_beyond_the_places_there_are_a_request_is_to_be_tried_again() -> N
 
 
 async def test_one_busy_account_leaves_places_for_the_others() -> None:
-    gate = Gate(total=2, each=1)
+    gate = Gate(total=2 * limits.REQUEST, each=limits.REQUEST)
     with gate.enter("twilio/main"):
         assert (await send(Fakes(), TEXT, gate=gate)).status_code == 200
 

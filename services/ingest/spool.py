@@ -1,0 +1,173 @@
+"""The spool: where accepted records wait in MongoDB while Kafka does not acknowledge.
+
+Senders get their 2xx all the same, so a provider that tries once loses nothing. One process at a
+time drains it, in the order in which the records were kept, and removes what Kafka has
+acknowledged; a record published twice has the same id, so a crash in between changes nothing.
+It is bounded: a full spool refuses, and the sender is told to try again.
+"""
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from services.ingest.metrics import Meter
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.mongo import Collection
+from shared.streams.publisher import Outgoing
+
+SPOOL = "spool"
+DRAINERS = "spool-drainers"
+SPOOL_COLLECTIONS = (Collection(SPOOL), Collection(DRAINERS))
+
+KAFKA_SECONDS = 2.0  # a leader election takes about one; a provider waits for five at least
+_BATCH = 100  # requests: one Kafka flush of about 100 KB
+_LARGEST = 12 * 1024 * 1024  # bytes of one request's records: a document takes 16 MiB
+_PAUSE = 0.5  # seconds between looks while nothing can be drained
+_LEASE = timedelta(seconds=15)  # longer than a find, a publish and a removal take at worst
+
+Document = dict[str, Any]
+
+
+class RecordSender(Protocol):
+    """Sends records to Kafka; `shared.streams.Publisher` is one."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Return when Kafka has acknowledged all of them, or raise `Unavailable`."""
+        ...
+
+
+class SpoolStore(Protocol):
+    """What the spool needs of MongoDB; `shared.mongo.Database` is one."""
+
+    async def insert(self, collection: str, document: Document) -> bool:
+        """Add a document; return False if its `_id` is taken."""
+        ...
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> list[Document]:
+        """Return the documents that match, in order."""
+        ...
+
+    async def change_one(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        update: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+        *,
+        create: bool = False,
+    ) -> Document | None:
+        """Update one document atomically and return it, None if none matches."""
+        ...
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
+        """Remove the documents that match."""
+        ...
+
+    async def size(self, collection: str) -> tuple[int, int]:
+        """Return how many documents there are, and their bytes."""
+        ...
+
+
+class Spool:
+    """Keeps records while Kafka is away; `limit` is in bytes over all processes.
+
+    The bound is checked against what was there at the last look, half a second ago at most, and
+    what this process added since: several processes can exceed it by what they keep in that time.
+    """
+
+    def __init__(
+        self, sender: RecordSender, store: SpoolStore, clock: Clock, meter: Meter, limit: int
+    ) -> None:
+        self._sender, self._store = sender, store
+        self._clock, self._meter, self._limit = clock, meter, limit
+        self._me, self._numbers = uuid.uuid4().hex[:8], itertools.count()
+        self._bytes = 0
+        self._kafka_is_away = False
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Return when the records are safe, on Kafka or here; raise `Unavailable` otherwise.
+
+        While Kafka is known to be away nobody waits for it.
+        """
+        if not self._kafka_is_away:
+            try:
+                async with asyncio.timeout(KAFKA_SECONDS):
+                    await self._sender.send(records)
+            except (Unavailable, TimeoutError):
+                self._kafka_is_away = True
+            else:
+                return
+        await self._keep(records)
+
+    async def _keep(self, records: Sequence[Outgoing]) -> None:
+        size = sum(len(record.value) + len(record.key) for record in records)
+        if size > _LARGEST or self._bytes + size > self._limit:
+            self._meter.count("ingest_spool_refused_total")
+            raise Unavailable(
+                "Kafka does not acknowledge and the spool is full.",
+                "Try again; see ingest_spool_bytes and THROUGHLINE_INGEST_SPOOL_BYTES.",
+            )
+        now = self._clock.now()
+        await self._store.insert(
+            SPOOL,
+            {
+                "_id": f"{int(now.timestamp() * 1000):015}-{next(self._numbers):09}-{self._me}",
+                "records": [
+                    {"topic": record.topic, "key": record.key, "value": record.value}
+                    for record in records
+                ],
+                "kept_at": now,
+            },
+        )
+        self._bytes += size
+        self._meter.count("ingest_spooled_total")
+
+    async def run(self) -> None:
+        """Drain for life."""
+        while True:
+            try:
+                drained = await self._drain_some()
+            except Unavailable:
+                drained = 0
+            if not drained:
+                await asyncio.sleep(_PAUSE)
+
+    async def _drain_some(self) -> int:
+        """Publish the oldest records and remove them; return how many requests they were of."""
+        number, self._bytes = await self._store.size(SPOOL)
+        self._meter.set("ingest_spool_requests", number)
+        self._meter.set("ingest_spool_bytes", self._bytes)
+        if not number:
+            self._kafka_is_away = False
+            return 0
+        if not await self._is_drainer():
+            return 0
+        kept = await self._store.find(SPOOL, {}, sort=(("_id", 1),), limit=_BATCH)
+        records = [
+            Outgoing(record["topic"], bytes(record["key"]), bytes(record["value"]))
+            for document in kept
+            for record in document["records"]
+        ]
+        await self._sender.send(records)
+        self._kafka_is_away = False
+        await self._store.remove(SPOOL, {"_id": {"$in": [document["_id"] for document in kept]}})
+        self._meter.count("ingest_spool_drained_total", len(kept))
+        return len(kept)
+
+    async def _is_drainer(self) -> bool:
+        """Take or renew the lease on draining; tell whether it is ours."""
+        now = self._clock.now()
+        free = {"$or": [{"until": {"$lte": now}}, {"owner": self._me}]}
+        mine = {"$set": {"owner": self._me, "until": now + _LEASE}}
+        taken = await self._store.change_one(DRAINERS, {"_id": "drain", **free}, mine, create=True)
+        return taken is not None
