@@ -27,7 +27,7 @@ from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
 from shared.settings import ServiceSettings
-from shared.sockets import SOCKET_FRAME, SOCKET_PING, BoundedSocket
+from shared.sockets import socket_options
 from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
@@ -272,11 +272,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_HTTP_GRACE,
                 timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,
-                ws=BoundedSocket,
-                ws_max_size=SOCKET_FRAME,
-                ws_ping_interval=SOCKET_PING,
-                ws_ping_timeout=SOCKET_PING,
-                ws_per_message_deflate=False,
+                **socket_options(),
             )
         )
 

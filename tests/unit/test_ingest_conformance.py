@@ -156,5 +156,5 @@ def test_a_payload_can_be_translated_without_its_headers(provider: str) -> None:
 
 
 def test_translating_for_an_unknown_provider_names_the_known_ones() -> None:
-    with pytest.raises(UnknownProvider, match="twilio, (.*, )?whatsapp"):
+    with pytest.raises(UnknownProvider, match=r"twilio, (.*, )?whatsapp"):
         parse_payload("pigeon", ACCOUNTS["email"], b"", NOW, IDS)
