@@ -6,12 +6,13 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 from services.ingest.app import create_chat
 from services.ingest.chat import ChatServer
@@ -28,7 +29,7 @@ from shared.sockets import socket_options
 from tests.support.builders_ingest import DOORS, NOW, Fakes
 from tests.support.memory_database import MemoryDatabase
 
-ORIGIN = "https://shop.example.com"
+ORIGIN = Origin("https://shop.example.com")
 _NUMBERS = itertools.count(1)
 
 
@@ -115,11 +116,15 @@ async def chat_house(
     """Serve a web chat on a free port."""
     fakes, memory = Fakes(), ChatMemory()
     chat, live = create_chat(memory, fakes.intake(), fakes.meter, presence)
-    accounts = read_chat_accounts(DOORS)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    own = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    accounts = {
+        name: replace(account, origins=account.origins | {own})
+        for name, account in read_chat_accounts(DOORS).items()
+    }
     server = ChatServer(chat, accounts, places)
     app = create_api("chat", "1")
     app.router.routes.extend([*server.routes(), *ChatPages(accounts, demo=demo).routes()])
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=2, **socket_options(ping)
     )

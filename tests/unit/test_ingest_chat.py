@@ -376,7 +376,7 @@ async def test_who_says_nothing_at_first_is_sent_away(
 ) -> None:
     monkeypatch.setattr("services.ingest.chat_socket.HELLO_SECONDS", 0.1)
     visitor = Visitor(house)
-    visitor.socket = await connect(house.url, origin=ORIGIN)  # type: ignore[arg-type]
+    visitor.socket = await connect(house.url, origin=ORIGIN)
     assert await visitor.closed() == 4000
 
 
@@ -418,7 +418,7 @@ async def test_garbage_is_answered_and_the_chat_goes_on(
 @pytest.mark.parametrize("frame", GARBAGE[:8])
 async def test_garbage_before_hello_is_answered_too(house: ChatHouse, frame: str | bytes) -> None:
     visitor = Visitor(house)
-    visitor.socket = await connect(house.url, origin=ORIGIN)  # type: ignore[arg-type]
+    visitor.socket = await connect(house.url, origin=ORIGIN)
     await visitor.socket.send(frame)
     kind = "welcome" if frame == '{"type": "hello"}' else "error"
     assert (await visitor.next(kind))["type"] == kind

@@ -26,7 +26,6 @@ class Connection {
     });
     socket.onmessage = mine((event) => this.take(JSON.parse(event.data)));
     socket.onclose = mine((event) => this.lost(event.code));
-    socket.onerror = () => {};
   }
 
   stop() {
@@ -49,7 +48,7 @@ class Connection {
     this.flush();
   }
 
-  // Whatever is kept and not safe yet, from earlier pages and other tabs, too.
+  // What is not safe yet, of earlier pages and other tabs, too.
   collect() {
     const prefix = this.key + "out:";
     const names = Array.from({ length: this.store.length }, (_, n) => this.store.key(n) || "");
@@ -177,10 +176,10 @@ button{cursor:pointer;color:#1f4e79}.main,header{background:#1f4e79;color:#fff}:
 .panel{display:flex;flex-direction:column;width:min(23rem,calc(100vw - 2rem));height:min(34rem,calc(100vh - 2rem));
 background:#fff;border:1px solid #666;border-radius:.7rem;overflow:hidden}
 header{display:flex;gap:.5rem;align-items:center;padding:.6rem}h2{flex:1;margin:0}
-.log{flex:1;overflow-y:auto;padding:.6rem}.log p{margin:0 0 .6rem;max-width:85%;padding:.4rem;border-radius:.4rem;
+.log{flex:1;min-height:5rem;overflow:auto;padding:.6rem}.log p{margin:0 0 .6rem;max-width:85%;padding:.4rem;border-radius:.4rem;
 background:#eef1f4;white-space:pre-wrap;overflow-wrap:anywhere}.log .visitor{margin-inline-start:auto;background:#dcebfa}
-small{display:block;font-size:.75rem;color:#444}.state{margin:0;padding:0 .6rem;font-size:.85rem}
-form{display:grid;gap:.4rem;padding:.6rem}input,textarea{width:100%;resize:none}.link{border:0;text-decoration:underline}`;
+small,span{display:block}small{font-size:.75rem;color:#444}.state{margin:0;padding:0 .6rem;font-size:.85rem}
+form{display:grid;gap:.4rem;padding:.6rem;overflow:auto}input,textarea{width:100%;resize:none}.link{border:0;text-decoration:underline}`;
 
 const script = document.currentScript;
 const account = script.dataset.account || "main";
@@ -249,9 +248,9 @@ const tell = () => {
 const line = (entry, pending) => {
   const known = shown.get(entry.id);
   if (known) return void (known.querySelector("small").textContent = pending ? say("sending") : stamp(entry));
-  const made = el("p", { class: entry.from, dir: "auto" }, el("small", { text: pending ? say("sending") : stamp(entry) }), entry.text || "");
+  const made = el("p", { class: entry.from }, el("small", { text: pending ? say("sending") : stamp(entry) }), el("span", { dir: "auto", text: entry.text }));
   for (const file of entry.files || []) {
-    if (file.url.startsWith("https://")) made.append(" ", el("a", { href: file.url, rel: "noopener noreferrer", target: "_blank", text: file.name || file.url }));
+    if (file.url.startsWith("https://")) made.append(" ", el("a", { href: file.url, rel: "noreferrer", target: "_blank", text: file.name || file.url }));
   }
   if (pending) made.dataset.pending = "";
   shown.set(entry.id, made);
