@@ -39,7 +39,11 @@ def _parser() -> argparse.ArgumentParser:
         _add(commands, name, f"run the {name} service (settings: docs/settings.md)", _service)
     _add_topics(commands)
     _add_parse(commands)
+    _add_conformance(commands)
     _add_dead_letters(commands)
+    keys = _group(commands, "api-key", "make keys for integrators")
+    new = _add(keys, "new", "print a new key, once, and what to configure", _api_key)
+    new.add_argument("integrator", metavar="INTEGRATOR", help="its name in channels.yaml")
     return parser
 
 
@@ -59,6 +63,18 @@ def _add_parse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parse.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a header of the request"
     )
+
+
+def _add_conformance(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from deploy.conformance_arguments import add_conformance, add_request
+
+    examine = "examine an adapter by its payloads, or a running hook by requests"
+    add_conformance(_add(commands, "conformance", examine, _on_adapters("conformance")))
+    verify = "say whether the request on stdin is authentic"
+    add_request(_add(commands, "verify", verify, _on_adapters("verify")))
+    sign = _add(commands, "sign", "sign the body on stdin as a provider does", _on_adapters("sign"))
+    add_request(sign)
+    sign.add_argument("--curl", action="store_true", help="print a curl command that sends it")
 
 
 def _add_dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -120,6 +136,22 @@ def _parse(options: argparse.Namespace) -> int:
     return parse(options.provider, options.account, options.header, sys.stdin.buffer.read())
 
 
+def _on_adapters(action: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from deploy import conformance, signing
+        from deploy.adapters import WrongInput
+
+        try:
+            return int(
+                getattr(conformance if action == "conformance" else signing, action)(options)
+            )
+        except WrongInput as error:
+            print(f"throughline: {error}", file=sys.stderr)
+            return 2
+
+    return run
+
+
 def _dead_letters(action: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from deploy import dead_letters
@@ -127,6 +159,12 @@ def _dead_letters(action: str) -> Command:
         return int(asyncio.run(getattr(dead_letters, action)(options)))
 
     return run
+
+
+def _api_key(options: argparse.Namespace) -> int:
+    from deploy.api_key import new
+
+    return new(options.integrator)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ metrics of each service.
 
 import argparse
 import importlib
-import json
 import sys
 import types
 import typing
@@ -21,15 +20,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from shared.events import Event
-from shared.events.topics import HOME, TOPICS, Topic
+from deploy.openapi import openapi
+from shared.contracts.asyncapi import SERVICES, asyncapi_yaml
+from shared.contracts.schemas import as_json, event_types, inbox_schema, schema
+from shared.events.topics import CONTACT_INBOX, HOME, TOPICS, Topic
 from shared.observability.metrics import NAMESPACE, STREAM_METRICS, Metric
 from shared.settings import CommonSettings, ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = "docs/schemas"
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_ALWAYS_WRITTEN = ("specversion", "type")  # have a default in the model, never missing on the wire
 _NOTE = "<!-- Written by `make generate`; change the source it names instead. -->"
 _END = "<!-- /generated -->"
 
@@ -70,7 +69,13 @@ def generated_files(root: Path) -> dict[str, str]:
     Files that are only partly generated are read from `root` and get their sections replaced.
     """
     topics = f"{topic_diagram(TOPICS)}\n\n{topic_table(TOPICS)}"
-    files = {f"{SCHEMAS}/{kind.wire_type}.json": schema(kind) for kind in event_types()}
+    files = {f"{SCHEMAS}/{kind.wire_type}.json": as_json(schema(kind)) for kind in event_types()}
+    files |= {
+        f"{SCHEMAS}/inbox/{kind.wire_type}.json": as_json(inbox_schema(kind))
+        for kind in CONTACT_INBOX.events
+    }
+    files["docs/asyncapi.yaml"] = asyncapi_yaml()
+    files |= {f"docs/openapi-{name}.json": as_json(openapi(name)) for name in SERVICES}
     files[f"{SCHEMAS}/README.md"] = event_index(HOME)
     files["docs/settings.md"] = settings_page(_settings_classes())
     files["docs/metrics.md"] = metrics_page(_metric_groups())
@@ -95,19 +100,6 @@ def replace_section(text: str, name: str, content: str) -> str:
 # events and topics
 
 
-def event_types() -> list[type[Event]]:
-    """Return every event type of the catalogue, by wire type."""
-    kinds = {kind.wire_type: kind for topic in TOPICS for kind in topic.events}
-    return [kinds[name] for name in sorted(kinds)]
-
-
-def schema(kind: type[Event]) -> str:
-    """Return the JSON Schema of an event as it travels on our topics."""
-    body = kind.model_json_schema(mode="validation")
-    body["required"] = sorted({*body["required"], *_ALWAYS_WRITTEN})
-    return json.dumps({"$schema": _DIALECT, **body}, indent=2, sort_keys=True) + "\n"
-
-
 def event_index(home: Mapping[str, Topic]) -> str:
     """Return the page that lists every event type."""
     kinds = {kind.wire_type: kind for kind in event_types()}
@@ -123,7 +115,9 @@ def event_index(home: Mapping[str, Topic]) -> str:
     table = _table(("Type", "Topic", "Says", ""), rows)
     intro = (
         "JSON Schema (2020-12) of every event, made from the models in `shared/events/`. Fields "
-        "may be added within `v1`: ignore those you do not know."
+        "may be added within `v1`: ignore those you do not know. What integrators send leaves out "
+        "what ingest stamps: `inbox/` has those schemas. [asyncapi.yaml](../asyncapi.yaml) says "
+        "which service writes and reads what; `released/` keeps what every version promised."
     )
     return _page("Events", intro, table)
 
@@ -280,7 +274,7 @@ def _read(path: Path) -> str | None:
 
 
 def _left_over(root: Path, wanted: Mapping[str, str]) -> set[str]:
-    there = {f"{SCHEMAS}/{path.name}" for path in (root / SCHEMAS).glob("*.json")}
+    there = {str(path.relative_to(root)) for path in (root / SCHEMAS).glob("**/*.json")}
     return there - wanted.keys()
 
 

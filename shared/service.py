@@ -16,16 +16,13 @@ from typing import Any
 
 import uvicorn
 from pymongo.errors import PyMongoError
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from shared.clock import Clock, SystemClock
 from shared.errors import SettingsError, ThroughlineError
 from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
+from shared.operations import ops_app
 from shared.settings import ServiceSettings
 from shared.sockets import socket_options
 from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
@@ -41,7 +38,11 @@ Task = Callable[[], Awaitable[None]]
 
 
 class Service:
-    """Everything one service is made of, built by its `create_app`."""
+    """Everything one service is made of, built by its `create_app`.
+
+    `tasks` run for as long as the service does; `drains` are awaited when it stops, while MongoDB
+    and Kafka are still there, to end what the tasks have begun.
+    """
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Service:
         metrics: Sequence[Metric] = (),
         http: Any = None,
         tasks: Sequence[Task] = (),
+        drains: Sequence[Task] = (),
         on_stop: Sequence[Task] = (),
         clock: Clock | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class Service:
         self.metrics = Metrics((*STREAM_METRICS, *metrics))
         self.health = Health(database.ping)
         self._processors, self._collections, self._tasks = processors, collections, tasks
+        self._drains = drains
         self._on_stop = on_stop
         self._clock = clock or SystemClock()
         self._log = get_logger(name)
@@ -82,7 +85,9 @@ class Service:
         """Run until `stop` is set (by default: SIGTERM or SIGINT); return the exit status."""
         stop = stop or _stop_on_signal()
         running = [asyncio.create_task(self.health.watch(), name="health")]
-        ops = _Server(_ops(self), self.settings.host, self.settings.ops_port)
+        ops = _Server(
+            ops_app(self.health, self.metrics), self.settings.host, self.settings.ops_port
+        )
         running.append(asyncio.create_task(ops.serve(), name="ops"))
         stopped = asyncio.create_task(stop.wait(), name="stop")
         starting = asyncio.create_task(self._start(running), name="start")
@@ -185,7 +190,9 @@ class Service:
         if getattr(self, "_http", None) is not None:
             await asyncio.gather(*(self._disconnect(_forever(leave)) for leave in self._on_stop))
             await self._http.stop()
-        await asyncio.gather(*(worker.stop(DRAIN) for worker in self._workers))
+        await asyncio.gather(
+            *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
+        )
         for consumer in self._consumers:
             await self._disconnect(consumer.stop())
         await self._disconnect(self.publisher.stop())
@@ -225,27 +232,11 @@ async def _forever(task: Task) -> None:
     await task()
 
 
-def _ops(service: Service) -> Starlette:
-    """Return the operations port's application."""
-
-    async def live(_request: Request) -> Response:
-        why = service.health.why_not_live()
-        return PlainTextResponse(why or "live", status_code=503 if why else 200)
-
-    async def ready(_request: Request) -> Response:
-        why = service.health.why_not_ready()
-        return PlainTextResponse(why or "ready", status_code=503 if why else 200)
-
-    async def metrics(_request: Request) -> Response:
-        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4")
-
-    return Starlette(
-        routes=[
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            Route("/metrics", metrics),
-        ]
-    )
+async def _drained(drain: Task) -> None:
+    """Let a task end what it has begun, but not for ever."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN):
+            await drain()
 
 
 class _Server(uvicorn.Server):

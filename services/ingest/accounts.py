@@ -11,6 +11,8 @@ from services.ingest.domain.channels import (
     ChannelsPolicy,
 )
 from services.ingest.secret_references import resolve_secret
+from services.ingest.senders.contract import API_URL, Sender
+from services.ingest.senders.registry import SENDERS
 from shared.errors import PolicyError
 
 _HEX_SHA256 = 64
@@ -18,10 +20,14 @@ _HEX_SHA256 = 64
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One channel account together with the adapter that stands at it."""
+    """One channel account together with the adapter that stands at it.
+
+    `sender` is its way out, None where it only receives.
+    """
 
     adapter: Adapter
     account: ChannelAccount
+    sender: Sender | None = None
 
 
 Doors = Mapping[tuple[str, str], Door]
@@ -43,33 +49,69 @@ def _open(entry: ChannelAccountPolicy, environment: Mapping[str, str] | None) ->
             f"channels.yaml: {where} has an unknown provider.",
             f"Use one of {', '.join(sorted(ADAPTERS))}.",
         )
-    _require(where, "secrets", frozenset(entry.secrets), adapter.secrets, frozenset())
-    _require(where, "options", frozenset(entry.options), adapter.options, adapter.optional)
+    sender = _sender(where, entry, adapter)
+    needed = _Names(adapter.secrets, adapter.options, optional=adapter.optional)
+    _require(where, entry, needed.and_for(sender))
     secrets = {
         name: tuple(resolve_secret(ref, where, environment).encode() for ref in references)
         for name, references in entry.secrets.items()
     }
     if empty := sorted(name for name, values in secrets.items() if not values):
         raise PolicyError(f"channels.yaml: secrets.{empty[0]} of {where} is empty.", "List one.")
-    return Door(adapter, ChannelAccount(entry.provider, entry.account, secrets, entry.options))
+    account = ChannelAccount(entry.provider, entry.account, secrets, entry.options)
+    return Door(adapter, account, sender)
 
 
-def _require(
-    where: str,
-    part: str,
-    given: frozenset[str],
-    needed: frozenset[str],
-    optional: frozenset[str],
-) -> None:
-    if missing := sorted(needed - given):
-        raise PolicyError(
-            f"channels.yaml: {part}.{missing[0]} of {where} is missing.", f"Add it under {part}."
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of secrets and options that must or may be there."""
+
+    secrets: frozenset[str]
+    options: frozenset[str]
+    optional_secrets: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+    def and_for(self, sender: Sender | None) -> "_Names":
+        """Return the names that receiving and sending need together."""
+        if sender is None:
+            return self
+        return _Names(
+            self.secrets | sender.secrets,
+            self.options | sender.options,
+            sender.optional_secrets,
+            self.optional | sender.optional | {API_URL},
         )
-    if unknown := sorted(given - needed - optional):
-        raise PolicyError(
-            f"channels.yaml: {part}.{unknown[0]} of {where} is unknown.",
-            f"Remove it; {part} are {', '.join(sorted(needed | optional)) or 'none'}.",
-        )
+
+
+def _sender(where: str, entry: ChannelAccountPolicy, adapter: Adapter) -> Sender | None:
+    """Return the way out of a channel account that has what its sender needs, or None."""
+    sender = SENDERS.get(entry.provider)
+    if sender is None:
+        return None
+    received = adapter.secrets | adapter.options | adapter.optional
+    own = (sender.secrets | sender.options) - received
+    extra = (sender.optional_secrets | sender.optional | {API_URL}) - received
+    given = frozenset(entry.secrets) | frozenset(entry.options)
+    # all or none: half of it is a mistake that would show only when somebody answers
+    return sender if not own or (own | extra) & given else None
+
+
+def _require(where: str, entry: ChannelAccountPolicy, names: _Names) -> None:
+    parts = (
+        ("secrets", frozenset(entry.secrets), names.secrets, names.optional_secrets),
+        ("options", frozenset(entry.options), names.options, names.optional),
+    )
+    for part, given, needed, optional in parts:
+        if missing := sorted(needed - given):
+            raise PolicyError(
+                f"channels.yaml: {part}.{missing[0]} of {where} is missing.",
+                f"Add it under {part}.",
+            )
+        if unknown := sorted(given - needed - optional):
+            raise PolicyError(
+                f"channels.yaml: {part}.{unknown[0]} of {where} is unknown.",
+                f"Remove it; {part} are {', '.join(sorted(needed | optional)) or 'none'}.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from services.ingest.domain.json_guard import Malformed
 from services.ingest.handlers import Intake
 from services.ingest.integrators import ItemError, Stamp, translate
 from services.ingest.keys import require_key
+from services.ingest.rates import Rates
 from services.ingest.reading import announced_size, read_body, read_headers
 from shared.events import Event
 from shared.http import ApiError
@@ -37,7 +38,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "Kafka has acknowledged every event; `accepted` holds their ids."},
     401: {"description": "No valid API key."},
     422: {"description": "Refused as a whole; `items` says what is wrong with which event."},
-    429: {"description": "Too many requests at once; try again after Retry-After seconds."},
+    429: {"description": "Too many at once or in a minute; try again after Retry-After seconds."},
     503: {"description": "Not known to be durable; send the same again."},
 }
 
@@ -45,8 +46,15 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 class EventsApi:
     """The integrators' endpoints."""
 
-    def __init__(self, keys: Mapping[str, ApiKey], intake: Intake, gate: Gate) -> None:
+    def __init__(
+        self,
+        keys: Mapping[str, ApiKey],
+        intake: Intake,
+        gate: Gate,
+        rates: Rates | None = None,
+    ) -> None:
         self._keys, self._intake, self._gate = keys, intake, gate
+        self._rates = rates or Rates()
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -64,7 +72,7 @@ class EventsApi:
             "/v1/events:validate",
             self.validate,
             methods=["POST"],
-            responses={422: _ACCEPTED[422]},
+            responses={status: _ACCEPTED[status] for status in (401, 422, 429)},
             openapi_extra=_BODY,
             response_class=JSONResponse,
         )
@@ -78,6 +86,7 @@ class EventsApi:
             if errors:
                 self._count(key.integrator, "refused")
                 return _refusal(errors)
+            self._rates.events(key.integrator, len(events), self._intake.clock.now())
             await self._intake.publish(_PROVIDER, events)
         self._count(key.integrator, "accepted")
         return JSONResponse({"accepted": [event.id for event in events]}, status_code=202)
@@ -94,12 +103,17 @@ class EventsApi:
         size = min(announced_size(request, limits.BODY), limits.BODY)
         try:
             with self._gate.enter(integrator, size):
+                self._rates.request(integrator, self._intake.clock.now())
                 yield
         except Busy:
             self._count(integrator, "busy")
             raise ApiError(
                 429, "too-many-requests", "Too many requests at once.", "Slow down.", _RETRY
             ) from None
+        except ApiError as error:
+            if error.status == 429:
+                self._count(integrator, "limited")
+            raise
 
     async def _read(
         self, request: Request, key: ApiKeyPolicy

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.api import EventsApi
+from services.ingest.attachments import Attachments
 from services.ingest.chat import ChatServer
 from services.ingest.chat_account import read_chat_accounts
 from services.ingest.chat_live import ChatLive, Watched
@@ -23,22 +24,30 @@ from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
+from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS, Meter
+from services.ingest.outbox import Outbox
+from services.ingest.outgoing import Guard
 from services.ingest.publisher import SafePublisher
+from services.ingest.rates import Rates
+from services.ingest.readers import IsolatedReader
+from services.ingest.replies import Replies
+from services.ingest.reply_api import ReplyApi
+from services.ingest.reply_store import ReplyStore
 from services.ingest.settings import Settings
-from services.ingest.smtp import MailHandler, serve_mail
+from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
-from shared.http import create_api
+from shared.contracts import CONTRACT_VERSION
+from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
 from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
-from shared.version import VERSION
 
 
 class _LateMeter:
@@ -56,11 +65,15 @@ class _LateMeter:
         self.service.metrics.set(name, value, **labels)
 
 
-def create_http(webhooks: Webhooks, events: EventsApi, raw: Sequence[BaseRoute] = ()) -> FastAPI:
-    """Return the HTTP side: hooks and chat as raw routes, the events API with its OpenAPI."""
-    api = create_api("Throughline ingest", VERSION, body_limit=limits.BODY_META)
-    api.router.routes.extend([*webhooks.routes(), *raw])
-    api.include_router(events.router())
+def create_http(
+    webhooks: Webhooks, *apis: EventsApi | ReplyApi, chat: Sequence[BaseRoute] = ()
+) -> Api:
+    """Return the HTTP side: hooks and chat as raw routes, the APIs with their OpenAPI."""
+    api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
+    api.serve_raw("/hooks/", webhooks.routes())
+    api.router.routes.extend(chat)
+    for one in apis:
+        api.include_router(one.router())
     return api
 
 
@@ -92,30 +105,55 @@ def create_app(settings: Settings | None = None) -> Service:
     policy = load_policy(Path(common.policy) / "channels.yaml", ChannelsPolicy).content
     doors, keys = open_doors(policy), load_keys(policy)
     database = Database(common.mongodb, common.database("ingest"))
-    publisher = Publisher(common.kafka, common.prefix)
+    publisher = Publisher(common.kafka, common.prefix, "ingest")
     meter = _LateMeter()
-    ids = KeyedIds(common.id_key.get_secret_value())
-    clock = SystemClock()
+    ids, clock = KeyedIds(common.id_key.get_secret_value()), SystemClock()
     spool = Spool(publisher, database, clock, meter, settings.spool_bytes)
-    intake = Intake(SafePublisher(spool), database, clock, ids, meter)
-    mail = MailHandler(doors, intake)
+    safe, reader = SafePublisher(spool), IsolatedReader()
+    intake = Intake(safe, database, clock, ids, meter, reader)
+    mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
+    guard = Guard(settings.outgoing_allow.split(","))
+    attachments = Attachments(database, doors, guard)
+    outbox = Outbox(
+        ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
+    )
+    replies = Replies(database, doors, clock, ids, outbox.wake)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
-    raw = [*chat_server.routes(), *ChatPages(chats, demo=settings.chat_demo).routes()]
+    chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
-    async def smtp() -> None:
-        await serve_mail(mail, settings.smtp_host, settings.smtp_port, settings.smtp_name)
+    async def mails() -> None:
+        ports: dict[MailProtocol, int | None] = {
+            "smtp": settings.smtp_port,
+            "lmtp": settings.lmtp_port,
+        }
+        try:
+            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name)
+        finally:
+            await reader.close()
 
     meter.service = Service(
         "ingest",
         settings,
         database=database,
         publisher=publisher,
+        processors=(Inbox(policy.inbox, ids).processor(), conversation_index.processor()),
         collections=COLLECTIONS,
         metrics=METRICS,
-        http=create_http(Webhooks(doors, intake, Gate()), EventsApi(keys, intake, Gate()), raw),
-        tasks=(smtp, spool.run, *((live.run, chat_server.tend) if chats else ())),
+        http=create_http(
+            Webhooks(doors, intake, Gate()),
+            EventsApi(keys, intake, Gate(), Rates(policy.rates)),
+            ReplyApi(keys, replies, attachments, clock),
+            chat=[*chat_server.routes(), *chat_pages.routes()],
+        ),
+        tasks=(
+            mails,
+            spool.run,
+            outbox.run,
+            *((live.run, chat_server.tend) if chats else ()),
+        ),
         on_stop=(chat_server.drain,),
+        drains=(outbox.drain,),
     )
     return meter.service

@@ -57,9 +57,15 @@ def _dead_letter(
 
 
 def _headers(adapter: Adapter, request: RawRequest) -> list[dict[str, bytes | str | None]]:
-    secret = _CREDENTIALS | adapter.secret_headers
+    secret = _CREDENTIALS | adapter.secret_headers | _bare_secret(adapter)
     query = ((":query", request.query.encode()),) if request.query else ()
     return [
         {"name": name, "value": None if name in secret else base64.b64encode(value)}
         for name, value in (*request.headers, *query)
     ]
+
+
+def _bare_secret(adapter: Adapter) -> frozenset[str]:
+    """Return the header of a proof that covers no body: it is as good as the secret itself."""
+    scheme = adapter.scheme
+    return frozenset() if scheme.covers_body or not scheme.header else frozenset({scheme.header})

@@ -1,21 +1,17 @@
 """Accepting: verify, translate, make durable, publish. All doors come through here."""
 
-import asyncio
 from collections.abc import Sequence
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import RawRequest
 from services.ingest.dead_letters import dead_letters
 from services.ingest.metrics import Meter
-from services.ingest.parse import read
 from services.ingest.publisher import EventPublisher, without_doubles
+from services.ingest.readers import Reader, read_here
 from services.ingest.store import Store, keep, require_first_use
 from shared.clock import Clock
 from shared.events import Event
 from shared.ids import KeyedIds
-
-_OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
-_SMALL = ("hook", "chat")  # a mail takes milliseconds whatever its size
 
 
 class Intake:
@@ -32,7 +28,9 @@ class Intake:
         clock: Clock,
         ids: KeyedIds,
         meter: Meter,
+        reader: Reader = read_here,
     ) -> None:
+        self._read = reader
         self._publisher, self._store = publisher, store
         self.clock, self.ids, self.meter = clock, ids, meter
 
@@ -42,10 +40,7 @@ class Intake:
         door.adapter.verify(request, door.account, received_at)
         if proof := door.adapter.once(request):
             await require_first_use(self._store, door.account, proof, request.body, received_at)
-        arguments = (door.adapter, request, door.account, received_at, self.ids)
-        # in a thread, so that a large mail holds up nobody; a worker process would also bound CPU
-        small = len(request.body) < _OFF_LOOP and door.adapter.transport in _SMALL
-        parsed = read(*arguments) if small else await asyncio.to_thread(read, *arguments)
+        parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
         lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
         await keep(self._store, parsed.blobs)
         await self.publish(door.adapter.provider, [*parsed.events, *lost])

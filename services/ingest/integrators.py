@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.domain.channels import Permission
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean
 from shared.clock import event_time, to_milliseconds
@@ -22,6 +23,7 @@ from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.ids import KeyedIds, derived_id
+from shared.streams.publisher import EventTooLarge, outgoing
 
 _TYPES: dict[str, type[Event]] = {
     kind.wire_type: kind for kind in (*CONTACT_EVENTS, CustomerRecorded)
@@ -30,6 +32,7 @@ _OURS = "throughline."
 _TIME = TypeAdapter(AwareDatetime)
 _MOMENTS = ("occurred_at", "recorded_at")
 _POINTS = ("previous", "current")
+_POINT_LISTS = ("contact_points", "verified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,9 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who sends, when it arrived, and under which key ids of addresses are made."""
+    """What the sender may, when it arrived, and under which key ids of addresses are made."""
 
-    key: ApiKeyPolicy
+    permission: Permission
     received_at: datetime
     ids: KeyedIds
 
@@ -82,28 +85,34 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
     data = {**given, "received_at": stamp.received_at}
     _normalise(data)
     claimed = _moment(data, item)
-    if kind is not CustomerRecorded:
-        _require_account(data, stamp.key)
+    if kind is CustomerRecorded:
+        _require_records(stamp.permission)
+    else:
+        _require_account(data, stamp.permission)
         data.setdefault("provider_event_id", own_id)
         data["occurred_at"] = claimed
         data["conversation_id"] = _conversation(data, stamp.ids)
     checked = _strict(kind, data)
+    if isinstance(checked, CustomerRecordedData):
+        _require_listed(checked)
     partition_key = (
         checked.contact_points[0]
         if isinstance(checked, CustomerRecordedData)
         else data["conversation_id"]
     )
-    return kind.model_validate(
+    event = kind.model_validate(
         {
-            "id": derived_id("evt", stamp.key.integrator, source, own_id),
+            "id": derived_id("evt", stamp.permission.integrator, source, own_id),
             "source": source,
             "type": kind.wire_type,
-            "time": event_time(claimed, stamp.received_at, vouched=stamp.key.trusted_time),
+            "time": event_time(claimed, stamp.received_at, vouched=stamp.permission.trusted_time),
             "subject": string_at(item, "subject"),
             "partitionkey": partition_key,
             "data": checked,
         }
     )
+    _require_publishable(event)
+    return event
 
 
 def _kind(item: dict[str, Any]) -> type[Event]:
@@ -142,11 +151,11 @@ def _attribute(item: dict[str, Any], name: str, limit: int) -> str:
 
 def _normalise(data: dict[str, Any]) -> None:
     """Bring every contact point to its one written form; leave wrong types to the model."""
-    points = data.get("contact_points")
-    if isinstance(points, list):
-        data["contact_points"] = list(
-            dict.fromkeys(parse_contact_point(p) if isinstance(p, str) else "" for p in points)
-        )
+    for name in _POINT_LISTS:
+        if isinstance(points := data.get(name), list):
+            data[name] = list(
+                dict.fromkeys(parse_contact_point(p) if isinstance(p, str) else "" for p in points)
+            )
     for name in _POINTS:
         if isinstance(data.get(name), str):
             data[name] = parse_contact_point(data[name])
@@ -168,13 +177,31 @@ def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
     return None
 
 
-def _require_account(data: dict[str, Any], key: ApiKeyPolicy) -> None:
+def _require_listed(record: CustomerRecordedData) -> None:
+    if not set(record.verified) <= set(record.contact_points):
+        raise _Refused(
+            "invalid",
+            "A verified contact point is not among contact_points.",
+            "List every verified contact point under contact_points, too.",
+        )
+
+
+def _require_account(data: dict[str, Any], permission: Permission) -> None:
     named = f"{string_at(data, 'provider')}/{string_at(data, 'channel_account')}"
-    if "*" not in key.channel_accounts and named not in key.channel_accounts:
+    if "*" not in permission.channel_accounts and named not in permission.channel_accounts:
         raise _Refused(
             "forbidden-channel-account",
-            "This key may not send events of this channel account.",
-            "List the channel account under the key in channels.yaml.",
+            "This integrator may not send events of this channel account.",
+            "List the channel account under its entry in channels.yaml.",
+        )
+
+
+def _require_records(permission: Permission) -> None:
+    if not permission.customer_records:
+        raise _Refused(
+            "forbidden-customer-records",
+            "This integrator may not send customer records.",
+            "Set customer_records: true under its entry in channels.yaml.",
         )
 
 
@@ -197,6 +224,18 @@ def _strict(kind: type[Event], data: dict[str, Any]) -> BaseModel:
     model = kind.model_fields["data"].annotation
     assert isinstance(model, type) and issubclass(model, BaseModel)
     return model.model_validate(data, extra="forbid")
+
+
+def _require_publishable(event: Event) -> None:
+    """Encode it once to see whether it can be: free JSON may hold what UTF-8 cannot."""
+    try:
+        outgoing(event)
+    except EventTooLarge as error:
+        raise _Refused("too-large", error.problem, error.fix) from None
+    except PydanticSerializationError:
+        raise _Refused(
+            "invalid", "The data holds text that is not Unicode.", "Send whole characters."
+        ) from None
 
 
 def _describe(error: ValidationError) -> str:

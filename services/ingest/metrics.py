@@ -49,6 +49,36 @@ METRICS = (
     Metric("ingest_spool_requests", "gauge", "Requests in the spool, of all processes."),
     Metric("ingest_spool_bytes", "gauge", "Bytes in the spool, of all processes."),
     Metric("ingest_batch_events", "histogram", "Events in one request.", ("provider",), SIZES),
+    Metric(
+        "ingest_replies_total",
+        "counter",
+        "Replies by how they ended: sent, failed, or unknown, which a person must look at.",
+        ("provider", "account", "state"),
+    ),
+    Metric(
+        "ingest_reply_calls_total",
+        "counter",
+        "Attempts to send a reply, by what the provider said.",
+        ("provider", "account", "outcome"),
+    ),
+    Metric(
+        "ingest_reply_seconds",
+        "histogram",
+        "From a reply's being taken in to the provider's taking it.",
+        ("provider",),
+        (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0),
+    ),
+    Metric(
+        "ingest_replies_oldest_due_seconds",
+        "gauge",
+        "Age of the oldest reply that is due now.",
+    ),
+    Metric(
+        "ingest_breaker_open",
+        "gauge",
+        "1 while calls for a channel account are held back because its provider fails.",
+        ("provider", "account"),
+    ),
     Metric("chat_sockets", "gauge", "Chat sockets open in this process."),
     Metric(
         "chat_sockets_refused_total",

@@ -19,13 +19,24 @@ class Settings(ServiceSettings):
         description="address to take mail on; give it to your mail relay only, by network policy",
     )
     smtp_port: int = Field(default=8025, ge=0, le=65535, description="port to take mail on")
+    lmtp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port to take mail on by LMTP, at the same address; none: no LMTP",
+    )
     smtp_name: str = Field(
-        default="throughline.localhost", description="host name that SMTP greets with"
+        default="throughline.localhost", description="host name that SMTP and LMTP greet with"
     )
     spool_bytes: int = Field(
         default=1024 * 1024 * 1024,
         ge=0,
         description="bytes of accepted events kept in MongoDB while Kafka is away, at most",
+    )
+    outgoing_allow: str = Field(
+        default="",
+        description="places that requests of ours may go to though they are not public or not "
+        "https on port 443, as `host:port`, several with commas: an internal mail relay or proxy",
     )
     chat_sockets: int = Field(
         default=5_000,

@@ -1,5 +1,7 @@
-"""SMTP: mail from our own relay. Nothing here authenticates anybody: the network policy must let
-only the relay in, which in turn checks SPF, DKIM and DMARC.
+"""SMTP and LMTP: mail from our own relay.
+
+Nothing here authenticates anybody: the network policy must let only the relay in, which in turn
+checks SPF, DKIM and DMARC.
 
 250 is said only when the raw mail is in MongoDB and its event on Kafka; 451 makes the relay keep
 it and try again. Nothing the mail holds makes us bounce it: what we cannot read becomes a dead
@@ -8,9 +10,10 @@ letter.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Literal, cast
 
+from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.ingest.accounts import Door, Doors
@@ -25,14 +28,32 @@ _LATER = "451 4.3.0 Not safe yet, try again"
 _NO_MAILBOX = "550 5.1.1 No such mailbox here"
 _TOO_MANY = "452 4.5.3 Too many recipients"
 _BUSY = b"421 4.3.2 Too many connections, try again\r\n"
+_STOPPING = "421 4.3.2 Shutting down, try again"
+_STOPPED = f"{_STOPPING}\r\n".encode()
 
 
 class MailHandler:
-    """What happens to the recipients and to the mail of a session."""
+    """What happens to the recipients and to the mail of a session.
 
-    def __init__(self, doors: Doors, intake: Intake) -> None:
+    While `draining` says so, nobody is taken on any more: a relay keeps its mail and tries again.
+    """
+
+    def __init__(
+        self, doors: Doors, intake: Intake, draining: Callable[[], bool] = lambda: False
+    ) -> None:
         self._doors = [door for door in doors.values() if door.adapter.transport == "smtp"]
         self._intake = intake
+        self.draining = draining
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd names it
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Begin a mail, unless we are stopping."""
+        if self.draining():
+            return _STOPPING
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd names it
         self,
@@ -53,17 +74,27 @@ class MailHandler:
     async def handle_DATA(  # noqa: N802 - aiosmtpd names it
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep the mail once for each mailbox it is for; all of them or `451`."""
+        """Keep the mail once for each mailbox it is for.
+
+        SMTP has one answer: all of them or `451`. LMTP has one for each recipient, in order.
+        """
+        answers: dict[str, str] = {}
         for door in self._doors:
             recipients = [to for to in envelope.rcpt_tos if is_for(door.account, to)]
-            if not recipients:
-                continue
-            try:
-                await self._intake.accept(door, _request(envelope, recipients))
-            except Unavailable:
-                self._count(door, "unavailable")
-                return _LATER
-            self._count(door, "accepted")
+            if recipients:
+                answer = await self._keep(door, _request(envelope, recipients))
+                answers.update(dict.fromkeys(recipients, answer))
+        if isinstance(server, LMTP):
+            return "\r\n".join(answers.get(to, _KEPT) for to in envelope.rcpt_tos)
+        return _LATER if _LATER in answers.values() else _KEPT
+
+    async def _keep(self, door: Door, request: RawRequest) -> str:
+        try:
+            await self._intake.accept(door, request)
+        except Unavailable:
+            self._count(door, "unavailable")
+            return _LATER
+        self._count(door, "accepted")
         return _KEPT
 
     async def handle_exception(self, error: Exception) -> str:
@@ -89,18 +120,22 @@ def _request(envelope: Envelope, recipients: Iterable[str]) -> RawRequest:
 
 
 class _MailServer(SMTP):
-    """One connection; a line of a body may be long, because a relay would bounce our refusal."""
+    """One connection; a line of a body may be as long as a mail: a relay would bounce our refusal.
 
-    line_length_limit = 64 * 1024
+    (That keeps up to one more mail in memory. Commands have aiosmtpd's own, short limit.)
+    """
+
+    line_length_limit = limits.MAIL_LINE
 
     def __init__(self, open_connections: set[Any], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._open = open_connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if len(self._open) >= limits.MAIL_CONNECTIONS:
+        draining = self.event_handler.draining()
+        if draining or len(self._open) >= limits.MAIL_CONNECTIONS:
             # a cast, no check: uvloop's transports are none of asyncio's classes
-            cast(asyncio.WriteTransport, transport).write(_BUSY)
+            cast(asyncio.WriteTransport, transport).write(_STOPPED if draining else _BUSY)
             transport.close()
             return
         self._open.add(self)
@@ -119,16 +154,41 @@ class _MailServer(SMTP):
         return super().eof_received() if self in self._open else None
 
 
+class _LocalMailServer(_MailServer, LMTP):
+    """One LMTP connection (RFC 2033): after the data comes one answer for each recipient.
+
+    What aiosmtpd answers by itself there, to a mail that is too large or to a fault of ours, is
+    one answer only: the relay would wait for the others.
+    """
+
+    _recipients = 0  # of the mail whose data is coming
+
+    async def push(self, status: Any) -> None:
+        """Send an answer, to the data of a mail once for each of its recipients."""
+        text = status if isinstance(status, str) else status.decode("ascii", "replace")
+        if text.startswith("354"):
+            self._recipients = len(self.envelope.rcpt_tos) if self.envelope else 0
+        elif self._recipients:
+            if text.count("\r\n") + 1 < self._recipients:
+                text = "\r\n".join([text] * self._recipients)
+            self._recipients = 0
+        await super().push(text)
+
+
+MailProtocol = Literal["smtp", "lmtp"]
+_SERVERS: Mapping[str, type[_MailServer]] = {"smtp": _MailServer, "lmtp": _LocalMailServer}
+
+
 @contextlib.asynccontextmanager
 async def mail_server(
-    handler: MailHandler, host: str, port: int, name: str
+    handler: MailHandler, host: str, port: int, name: str, protocol: MailProtocol = "smtp"
 ) -> AsyncIterator[asyncio.Server]:
-    """Serve SMTP on the running loop while the block runs."""
+    """Serve SMTP or LMTP on the running loop while the block runs."""
     loop = asyncio.get_running_loop()
     connections: set[Any] = set()
 
     def connect() -> SMTP:
-        return _MailServer(
+        return _SERVERS[protocol](
             connections,
             handler,
             data_size_limit=limits.MAIL,
@@ -144,7 +204,14 @@ async def mail_server(
         yield server
 
 
-async def serve_mail(handler: MailHandler, host: str, port: int, name: str) -> None:
-    """Serve SMTP until cancelled."""
-    async with mail_server(handler, host, port, name) as server:
-        await server.serve_forever()
+async def serve_mail(
+    handler: MailHandler, host: str, ports: Mapping[MailProtocol, int | None], name: str
+) -> None:
+    """Serve each protocol that has a port, until cancelled."""
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(mail_server(handler, host, port, name, protocol))
+            for protocol, port in ports.items()
+            if port is not None
+        ]
+        await asyncio.gather(*(server.serve_forever() for server in servers))

@@ -57,13 +57,13 @@ class SpoolStore(Protocol):
         """Return the documents that match, in order."""
         ...
 
-    async def take(
+    async def change_one(
         self,
         collection: str,
         where: Mapping[str, Any],
         update: Mapping[str, Any],
-        *,
         sort: Sequence[tuple[str, int]] = (),
+        *,
         create: bool = False,
     ) -> Document | None:
         """Update one document atomically and return it, None if none matches."""
@@ -169,5 +169,5 @@ class Spool:
         now = self._clock.now()
         free = {"$or": [{"until": {"$lte": now}}, {"owner": self._me}]}
         mine = {"$set": {"owner": self._me, "until": now + _LEASE}}
-        taken = await self._store.take(DRAINERS, {"_id": "drain", **free}, mine, create=True)
+        taken = await self._store.change_one(DRAINERS, {"_id": "drain", **free}, mine, create=True)
         return taken is not None

@@ -30,11 +30,10 @@ class Webhooks:
 
     def routes(self) -> list[Route]:
         """Return the raw routes: no framework looks at the body before its signature is checked."""
-        path = "/hooks/{provider}/{account}"
-        return [
-            Route(path, self._get, methods=["GET"]),
-            Route(path, self._post, methods=["POST"]),
-        ]
+        return [Route("/hooks/{provider}/{account}", self._take, methods=["GET", "POST"])]
+
+    async def _take(self, request: Request) -> Response:
+        return await (self._post if request.method == "POST" else self._get)(request)
 
     def _door(self, request: Request) -> Door:
         names = request.path_params["provider"], request.path_params["account"]

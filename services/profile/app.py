@@ -10,14 +10,13 @@ from services.profile.pages.routes import Pages
 from services.profile.settings import Settings
 from services.profile.store import COLLECTIONS
 from shared.clock import SystemClock
+from shared.contracts import CONTRACT_VERSION
 from shared.http import create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
 from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
-
-API_VERSION = "1"
 
 
 def create_app(settings: Settings | None = None) -> Service:
@@ -31,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Service:
         NAME,
         settings,
         database=database,
-        publisher=Publisher(common.kafka, common.prefix),
+        publisher=Publisher(common.kafka, common.prefix, "profile"),
         processors=(Handlers(ids).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,
@@ -44,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Service:
 
 def create_http(database: Database, ids: KeyedIds, live: Live, settings: Settings) -> FastAPI:
     """Return the API and the pages as one ASGI application."""
-    http = create_api("Throughline profile", API_VERSION)
+    http = create_api("Throughline profile", CONTRACT_VERSION)
     http.include_router(create_router(database, ids, settings))
     http.include_router(Pages(database, ids, live, settings, SystemClock()).router())
     return http

@@ -12,6 +12,7 @@ from services.routing.commands import Commands, Publishes, Reads, command, comma
 from services.routing.domain.policy import RoutingPolicy
 from shared.case_reference import parse_case_reference
 from shared.clock import Clock
+from shared.contracts import CONTRACT_VERSION
 from shared.events import Event
 from shared.events.routing import (
     AgentDeclared,
@@ -21,7 +22,6 @@ from shared.events.routing import (
 )
 from shared.http import ApiError, check_bearer, create_api
 from shared.streams import Document
-from shared.version import VERSION
 
 _MOST_LISTED = 1_000  # agents or offers in one answer, about 0.5 MB
 _REFUSED = {"model": views.CommandView, "description": "It takes longer; look it up again."}
@@ -76,7 +76,7 @@ def create_routing_api(
     commands: Commands | None = None,
 ) -> FastAPI:
     """Return the API of the routing service."""
-    api = create_api("Throughline routing", VERSION)
+    api = create_api("Throughline routing", CONTRACT_VERSION)
     shared = _Api(database, commands or Commands(database, publisher), policy, clock)
 
     async def authorise(request: Request) -> None:

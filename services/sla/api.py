@@ -7,10 +7,10 @@ from fastapi import Depends, FastAPI, Query, Request
 from services.sla.domain.promises import Charter, Promise
 from services.sla.store import CLOCKS, clocks_query, is_started, readable
 from shared.case_reference import parse_case_reference
+from shared.contracts import CONTRACT_VERSION
 from shared.durations import format_duration
 from shared.http import ApiError, check_bearer, create_api
 from shared.mongo import Database
-from shared.version import VERSION
 
 MOST_CLOCKS = 200  # a screenful several times over; each is under 1 KiB
 
@@ -24,7 +24,7 @@ def build_api(database: Database, charter: Charter, token: str | None) -> FastAP
     def check(request: Request) -> None:
         check_bearer(request, token)
 
-    api = create_api("Throughline sla", VERSION)
+    api = create_api("Throughline sla", CONTRACT_VERSION)
     api.router.dependencies.append(Depends(check))
 
     @api.get("/v1/clocks")

@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Service:
         "sla",
         settings,
         database=database,
-        publisher=Publisher(common.kafka, common.prefix),
+        publisher=Publisher(common.kafka, common.prefix, "sla"),
         processors=(Handlers(charter).processor(),),
         collections=COLLECTIONS,
         metrics=METRICS,

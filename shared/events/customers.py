@@ -8,17 +8,32 @@ from shared.events.contact_data import FormField, ShortText
 from shared.events.envelope import ContactPoint, Event, Id, Record
 
 
+class Purchase(Record):
+    """Something a customer bought: its number in the system of record, what, and when.
+
+    `amount` is the price as text with its currency, such as `39.90 EUR`: shown, never added up.
+    """
+
+    purchase_id: Id
+    what: ShortText
+    bought_at: AwareDatetime
+    amount: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+
+
 class CustomerRecordedData(Record):
     """What a system of record says of one customer.
 
     All `contact_points` belong to the same person on that system's word, so they are linked; the
-    first one is the key. `recorded_at` is when the system of record last changed it.
+    first one is the key. `verified` are those of them that the customer has proved to be theirs,
+    say by a link in an e-mail. `recorded_at` is when the system of record last changed it.
     """
 
     contact_points: Annotated[tuple[ContactPoint, ...], Field(min_length=1, max_length=50)]
     name: ShortText | None = None
     locale: Annotated[str, StringConstraints(max_length=35)] | None = None
     fields: Annotated[tuple[FormField, ...], Field(max_length=200)] = ()
+    purchases: Annotated[tuple[Purchase, ...], Field(max_length=200)] = ()
+    verified: Annotated[tuple[ContactPoint, ...], Field(max_length=50)] = ()
     recorded_at: AwareDatetime
     received_at: AwareDatetime
 

@@ -23,6 +23,7 @@ class Topic:
 
     `partitions` is fixed for good, because key → partition depends on it: 12 divides evenly over
     1, 2, 3, 4, 6 or 12 processes. `retention` outlives an outage (7 days) and bounds erasure (28).
+    `broker_time` says that the broker stamps the records, because their writers are not trusted to.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Topic:
     partitions: int = 12
     retention: timedelta = timedelta(days=7)
     max_message_bytes: int = MIB
+    broker_time: bool = False
 
 
 CONTACT_INBOX = Topic(
@@ -41,12 +43,13 @@ CONTACT_INBOX = Topic(
     producers=("integrators",),
     consumers=("ingest",),
     events=(*CONTACT_EVENTS, *CUSTOMER_RECORDS),
+    broker_time=True,
 )
 CONTACT_TOPIC = Topic(
     name="contact-events",
     key="conversation id",
     producers=("ingest",),
-    consumers=("routing", "sla", "profile"),
+    consumers=("ingest", "routing", "sla", "profile"),
     events=CONTACT_EVENTS,
 )
 CUSTOMER_RECORDS_TOPIC = Topic(
@@ -67,7 +70,7 @@ ROUTING_TOPIC = Topic(
     name="routing-events",
     key="the case's opening conversation id",
     producers=("routing",),
-    consumers=("sla", "profile"),
+    consumers=("ingest", "sla", "profile"),
     events=ROUTING_EVENTS,
 )
 SLA_TOPIC = Topic(

@@ -147,23 +147,24 @@ class Database:
                 return False
         return True
 
-    async def take(
+    async def change_one(
         self,
         collection: str,
         where: Mapping[str, Any],
         update: Mapping[str, Any],
-        *,
         sort: Sequence[tuple[str, int]] = (),
+        *,
         create: bool = False,
     ) -> Document | None:
-        """Update the first document that matches, atomically, and return it as it is then.
+        """Change the first document that matches, atomically; return it as it is then.
 
-        None if none matches; with `create` one is made instead, unless its `_id` is there already
-        (somebody else has it), which gives None as well.
+        None when none matches, or when a unique index does not allow the change: with either,
+        one of several that try at once is told yes. With `create` a document is made where none
+        matches, unless its `_id` is there already, which is None as well.
         """
         with _translated():
             try:
-                found: Document | None = await self.raw[collection].find_one_and_update(
+                changed: Document | None = await self.raw[collection].find_one_and_update(
                     dict(where),
                     dict(update),
                     sort=list(sort) or None,
@@ -173,7 +174,7 @@ class Database:
                 )
             except DuplicateKeyError:
                 return None
-        return found
+        return changed
 
     async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
         """Remove the documents that match; return how many they were."""

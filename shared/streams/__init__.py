@@ -17,6 +17,7 @@ from shared.streams.effects import (
     State,
     TimerDue,
 )
+from shared.streams.foreign import ForeignRecord, Refused
 from shared.streams.publisher import EventTooLarge, Publisher
 from shared.streams.scope import Scope
 from shared.streams.store import STREAM_COLLECTIONS
@@ -30,11 +31,13 @@ __all__ = [
     "Effects",
     "EventTooLarge",
     "Find",
+    "ForeignRecord",
     "Incoming",
     "Needs",
     "Processor",
     "Publisher",
     "Received",
+    "Refused",
     "Scope",
     "State",
     "TimerDue",

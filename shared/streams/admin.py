@@ -67,6 +67,7 @@ def _new(topic: Topic, prefix: str, replication: int) -> NewTopic:
             "max.message.bytes": str(topic.max_message_bytes),
             "min.insync.replicas": str(min(2, replication)),
             "unclean.leader.election.enable": "false",
+            "message.timestamp.type": "LogAppendTime" if topic.broker_time else "CreateTime",
         },
     )
 

@@ -10,14 +10,15 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from shared.events import OpaqueEvent, Undecodable, decode
+from shared.events import Event, OpaqueEvent, Undecodable, decode
 from shared.streams.burial import dead_letter
 from shared.streams.committer import Committer
 from shared.streams.effects import Publish, Received
+from shared.streams.foreign import Decode, ForeignRecord, Refused, foreign_record
 from shared.streams.limits import DeadLetterLimit, NoLimit
 from shared.streams.ownership import Ownership
 from shared.streams.scope import Scope
-from shared.streams.unit import DecisionFailed, Held, Unit
+from shared.streams.unit import DecisionFailed, Held, Unit, describe
 
 _PARTITION = attrgetter("topic", "partition")
 
@@ -33,8 +34,15 @@ class Slice:
 class Batches:
     """Applies batches under a limit on dead letters."""
 
-    def __init__(self, scope: Scope, committer: Committer, ownership: Ownership) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        committer: Committer,
+        ownership: Ownership,
+        foreign: Decode | None = None,
+    ) -> None:
         self._scope, self._committer, self._ownership = scope, committer, ownership
+        self._foreign = foreign
         self._limit = DeadLetterLimit() if scope.limit_dead_letters else NoLimit()
         self.consumer: Any = None
 
@@ -59,7 +67,8 @@ class Batches:
     def _is_contiguous(self, held: Held, first: int) -> bool:
         """Tell whether nothing is missing before `first`; look once more if something is.
 
-        The same gap seen twice is real: retention or compaction took the records.
+        The same gap seen twice is real: retention or compaction took the records. On a topic that
+        others write to it is mostly the mark that ends a transaction of theirs.
         """
         if first == held.applied + 1:
             return True
@@ -67,7 +76,7 @@ class Batches:
             held.gap_seen_at = first
             self._seek(held)
             return False
-        if held.applied >= 0:
+        if held.applied >= 0 and self._foreign is None:
             self._scope.count("log_gaps_total", held.topic)
             self._scope.log.error(
                 "records are missing from the topic",
@@ -88,11 +97,11 @@ class Batches:
         for part in slices:
             for record in part.records:
                 try:
-                    received.append(self._decode(part.held, record))
+                    received += self._decode(part.held, record)
                     outcomes.append(False)
-                except Undecodable as error:
-                    dead.append(self._bury(part.held, record, f"Undecodable: {error}"))
-                    outcomes.append(True)
+                except (Undecodable, Refused) as error:
+                    dead.append(self._bury(part.held, record, _reason(error)))
+                    outcomes.append(isinstance(error, Undecodable))
         limit = self._limit.after(outcomes)
         held = {part.held.shard: part.held for part in slices}
         offsets = {part.held.shard: part.records[-1].offset for part in slices}
@@ -110,25 +119,28 @@ class Batches:
             for record in part.records:
                 unit = _unit(part, record)
                 try:
-                    unit.received = [self._decode(part.held, record)]
+                    unit.received = self._decode(part.held, record)
                     await self._committer.commit(unit)
                     self._limit = self._limit.after([False])
-                except (Undecodable, DecisionFailed) as failure:
-                    await self._give_up(part, record, _reason(failure))
+                except (Undecodable, Refused, DecisionFailed) as failure:
+                    await self._give_up(part, record, failure)
 
-    async def _give_up(self, part: Slice, record: Any, reason: str) -> None:
-        limit = self._limit.after([True])
+    async def _give_up(self, part: Slice, record: Any, failure: Exception) -> None:
+        limit = self._limit.after([not isinstance(failure, Refused)])
         unit = _unit(part, record)
-        unit.dead = [self._bury(part.held, record, reason)]
+        unit.dead = [self._bury(part.held, record, _reason(failure))]
         await self._committer.commit(unit)
         self._limit = limit
         self._count_dead([part], unit.dead)
 
-    def _decode(self, held: Held, record: Any) -> Received:
+    def _decode(self, held: Held, record: Any) -> list[Received]:
+        if self._foreign is not None:
+            events = _decode_foreign(self._foreign, foreign_record(record, self._scope.clock.now()))
+            return [Received(event, held.shard) for event in events]
         event = decode(held.topic, record.value)
         if isinstance(event, OpaqueEvent):
             self._scope.metrics.count("opaque_events_total", processor=self._scope.name)
-        return Received(event, held.shard)
+        return [Received(event, held.shard)]
 
     def _bury(self, held: Held, record: Any, error: str) -> Publish:
         letter = dead_letter(
@@ -166,5 +178,19 @@ def _unit(part: Slice, record: Any) -> Unit:
     return Unit({part.held.shard: part.held}, offsets={part.held.shard: record.offset})
 
 
-def _reason(failure: Undecodable | DecisionFailed) -> str:
-    return failure.reason if isinstance(failure, DecisionFailed) else f"Undecodable: {failure}"
+def _decode_foreign(decode: Decode, record: ForeignRecord) -> Sequence[Event]:
+    """Decode; a mistake of the service's own code is no refusal, but must not end us either."""
+    try:
+        return decode(record)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Undecodable(describe(error)) from error
+
+
+def _reason(failure: Exception) -> str:
+    return (
+        failure.reason
+        if isinstance(failure, DecisionFailed)
+        else f"{type(failure).__name__}: {failure}"
+    )

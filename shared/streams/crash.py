@@ -3,7 +3,8 @@
 `THROUGHLINE_CRASH_AT=label:n` ends the process the n-th time it comes to `label`, as `kill -9`
 would; `label:n:stop` freezes it there, as SIGSTOP does, until somebody sends SIGCONT. Without the
 variable a crash point costs one call. The labels, in the order a batch passes them, are in
-`LABELS`; `tick-` labels are those of timers.
+`LABELS`; `tick-` labels are those of timers. `REPLY_LABELS` are those a reply passes on its way
+out.
 """
 
 import os
@@ -31,12 +32,20 @@ LABELS = (
     "tick-published",
     "tick-outbox-deleted",
 )
+REPLY_LABELS = (
+    "reply-stored",  # durable, not yet answered for
+    "reply-claimed",  # leased, nothing done
+    "reply-marked",  # `sending` is written down, the call not made
+    "reply-called",  # the provider has answered, nothing written down
+    "reply-settled",  # the outcome is written down, not yet published
+    "reply-published",  # its event is out, not yet marked as finished
+)
 _EXIT_AS_IF_KILLED = 137  # 128 + SIGKILL
 
 
 def _armed(setting: str) -> Callable[[str], None]:
     label, count, how = (*setting.split(":"), "", "")[:3]
-    if label not in LABELS or how not in ("", "stop"):
+    if label not in (*LABELS, *REPLY_LABELS) or how not in ("", "stop"):
         raise ValueError(f"THROUGHLINE_CRASH_AT names no crash point: {setting}")
     left = int(count or 1)
 

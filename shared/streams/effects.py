@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.events import Event
+from shared.streams.foreign import Decode
 
 Document = dict[str, Any]
 """A MongoDB document with its `_id`."""
@@ -231,7 +232,8 @@ class Processor:
     """A consumer: what it reads, what it must know, what it decides.
 
     `name` becomes the consumer group and the prefix of its shards, so it is fixed for good.
-    `rounds` is how often `needs` is asked: 1 where no document leads to another.
+    `rounds` is how often `needs` is asked: 1 where no document leads to another. `decode` is for
+    topics that others write to (foreign.py); without it, records are what the catalogue says.
     """
 
     name: str
@@ -239,3 +241,4 @@ class Processor:
     needs: Needs
     decide: Decide
     rounds: int = MOST_ROUNDS
+    decode: Decode | None = None

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from shared.errors import ThroughlineError, Unavailable
 from shared.events import Event, encode
-from shared.events.topics import DEAD_LETTER_TOPIC, HOME
+from shared.events.topics import DEAD_LETTER_TOPIC, HOME, Topic
 from shared.streams.shards import partition_of
 
 _REQUEST_TIMEOUT_MS = 8_000  # below ACK_TIMEOUT, so that a batch expires before its waiter does
@@ -36,6 +36,10 @@ class Outgoing:
 
 class EventTooLarge(ThroughlineError):
     """An event is larger than its topic takes; it can never be published."""
+
+
+class NotAProducer(ThroughlineError):
+    """A service tried to publish what the topic catalogue does not let it write."""
 
 
 def outgoing(event: Event) -> Outgoing:
@@ -58,11 +62,13 @@ class Publisher:
     """Sends events to Kafka and says when they are safe (acks=all).
 
     Idempotence of the producer is off: with it `send` would wait for ever while Kafka is away.
-    A repeated event has the same id, so readers absorb it (docs/adr/0004).
+    A repeated event has the same id, so readers absorb it (docs/adr/0004). A `service` may publish
+    only to topics that name it as a producer in the catalogue; without one everything goes.
     """
 
-    def __init__(self, bootstrap: str, prefix: str = "") -> None:
+    def __init__(self, bootstrap: str, prefix: str = "", service: str = "") -> None:
         self._bootstrap = bootstrap
+        self._service = service
         self._prefix = prefix
         self._producer: Any = None
         self._waiting: dict[asyncio.Future[None], Sequence[Outgoing]] = {}
@@ -96,7 +102,24 @@ class Publisher:
         Raises `Unavailable` when it has not in time: then nobody knows whether they arrived, and
         the caller must try again with the same ids.
         """
-        await self.send([outgoing(event) for event in events])
+        await self.send([self.outgoing(event) for event in events])
+
+    def may_write(self, topic: Topic) -> bool:
+        """Tell whether the catalogue lets the service write to a topic."""
+        return not self._service or self._service in topic.producers
+
+    def outgoing(self, event: Event) -> Outgoing:
+        """Return the record an event becomes on its home topic.
+
+        Raises `NotAProducer`, or `EventTooLarge` when the topic would not take it.
+        """
+        topic = HOME[event.type]
+        if not self.may_write(topic):
+            raise NotAProducer(
+                f"{self._service} may not write to {topic.name}.",
+                "Name it as a producer in shared/events/topics.py, or leave it to who is one.",
+            )
+        return outgoing(event)
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Send records that are encoded already; as `publish` otherwise."""

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 from bson.errors import BSONError
 from pymongo import DeleteMany, InsertOne
 from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
+from shared.events import Event
 from shared.mongo import Database
 from shared.mongo.transactions import CommitUnknown, Transactions, WriteRefused
 from shared.streams import outbox, positions, state, timers
@@ -113,9 +113,14 @@ class Units:
     """Applies units of one processor, each in a transaction under the epochs held."""
 
     def __init__(
-        self, processor: Processor, database: Database, transactions: Transactions
+        self,
+        processor: Processor,
+        database: Database,
+        transactions: Transactions,
+        encode: Callable[[Event], Outgoing] = outgoing,
     ) -> None:
         self._processor = processor
+        self._encode = encode
         self._database = database
         self._transactions = transactions
         self._refused = 0
@@ -170,7 +175,7 @@ class Units:
         except PyMongoError:
             raise
         except Exception as error:
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
     def decide(self, incoming: Sequence[Incoming], loaded: State, now: datetime) -> Effects:
         """Let the service decide."""
@@ -178,12 +183,16 @@ class Units:
             return Effects()
         return self._guarded(lambda: self._processor.decide(incoming, loaded, now))
 
+    def encode(self, publishes: Sequence[Publish]) -> list[Outgoing]:
+        """Return the records that events become."""
+        return self._guarded(lambda: [self._encode(publish.event) for publish in publishes])
+
     @staticmethod
     def _guarded(call: Callable[[], T]) -> T:
         try:
             return call()
         except Exception as error:
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
 
 class _Attempt:
@@ -235,11 +244,11 @@ class _Attempt:
             await state.write(database, session, effects.writes, loaded, careful=careful)
             await timers.write(database, session, fired, effects.timers, careful=careful)
         except _UNSTORABLE as error:  # what no document can hold is the decision's fault, for good
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
         except OperationFailure as error:
             if _REFUSED.isdisjoint(_codes(error)):
                 raise
-            raise DecisionFailed(_describe(error)) from error
+            raise DecisionFailed(describe(error)) from error
 
     def _moves(self) -> Iterable[positions.Move]:
         for shard in {*self._unit.offsets, *self._unit.ticks}:
@@ -252,7 +261,7 @@ class _Attempt:
             by_shard[publish.shard].append(publish)
         parcels: list[Parcel] = []
         for shard, group in by_shard.items():
-            records = self._units._guarded(partial(_encode, group))
+            records = self._units.encode(group)
             parcels += outbox.parcels(shard, self._at(shard), records, self._now)
         return parcels
 
@@ -275,16 +284,12 @@ class _Attempt:
             )
 
 
-def _encode(publishes: Sequence[Publish]) -> list[Outgoing]:
-    return [outgoing(publish.event) for publish in publishes]
-
-
 def _codes(error: OperationFailure) -> set[int | None]:
     writes = (error.details or {}).get("writeErrors", ())
     return {error.code, *(write.get("code") for write in writes)}
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Name the class of error and the function it struck in, never its text."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {frames[-1].name}" if frames else type(error).__name__

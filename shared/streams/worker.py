@@ -49,13 +49,13 @@ class Worker:
         self._committer = Committer(
             scope,
             database,
-            Units(processor, database, self._transactions),
+            Units(processor, database, self._transactions, publisher.outgoing),
             publisher,
             self.ownership,
             heap,
             wake.set,
         )
-        self._batches = Batches(scope, self._committer, self.ownership)
+        self._batches = Batches(scope, self._committer, self.ownership, processor.decode)
         self._ticks = Ticks(scope, database, self._committer, self.ownership, heap, wake)
         self._turn = asyncio.Lock()
         self._draining = False

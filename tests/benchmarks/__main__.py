@@ -13,7 +13,7 @@ import uvloop
 from deploy.local.stack import Stack
 from shared.observability import configure_logging
 from shared.streams.admin import create_topics
-from tests.benchmarks import latency, report, services, stream_layer
+from tests.benchmarks import adapters, latency, report, services, stream_layer, webhooks
 from tests.benchmarks.engine import Place
 
 Benchmark = Callable[[Place, int], Awaitable[list[report.Figure]]]
@@ -22,6 +22,8 @@ LOOPS: dict[str, Benchmark] = {
     "profile": services.run_profile,
     "routing": services.run_routing,
     "sla": services.run_sla,
+    "webhooks": webhooks.run,
+    "adapters": adapters.run,
 }
 NAMES = (*LOOPS, "latency")
 

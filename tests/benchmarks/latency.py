@@ -107,7 +107,7 @@ class _Message:
     headers: dict[str, str]
 
 
-class _Messages:
+class WhatsAppMessages:
     """Makes WhatsApp messages, each of a new customer, signed as Meta signs."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
@@ -123,6 +123,10 @@ class _Messages:
     def make(self, number: int) -> list[_Message]:
         """Return that many messages."""
         return [self._one() for _ in range(number)]
+
+    def signed(self, number: int) -> list[tuple[bytes, dict[str, str]]]:
+        """Return that many requests: body and headers."""
+        return [(one.body, one.headers) for one in self.make(number)]
 
     def _one(self) -> _Message:
         self._made += 1
@@ -150,7 +154,7 @@ class _Probe:
 
     def __init__(self, local: LocalRun, client: httpx.AsyncClient) -> None:
         self._client, self._places = client, local.places()
-        self._messages = _Messages(local.secrets)
+        self._messages = WhatsAppMessages(local.secrets)
         self._sent: dict[str, float] = {}
         self._on_timeline: dict[str, float] = {}
         self._offered: dict[str, float] = {}

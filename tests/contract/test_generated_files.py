@@ -9,10 +9,13 @@ from deploy.generate import ROOT, generated_files, main, replace_section, stale_
 
 PLANTED = {
     "README.md": ("| `contact-inbox` |", "| `contact-outbox` |"),
-    "docs/architecture.md": ("contact_events --> routing", "contact_events --> rooting"),
+    "docs/architecture.md": ("contact_events --> ingest", "contact_events --> digest"),
     "docs/settings.md": ("THROUGHLINE_KAFKA", "THROUGHLINE_KAFKAS"),
     "docs/metrics.md": ("counter", "gauge"),
     "docs/schemas/README.md": ("A customer wrote to us", "Somebody wrote to us"),
+    "docs/asyncapi.yaml": ("partitions: 12", "partitions: 6"),
+    "docs/openapi-routing.json": ("/v1/agents", "/v1/agent"),
+    "docs/schemas/inbox/throughline.message.received.v1.json": ("maxLength", "minLength"),
     "docs/schemas/throughline.message.received.v1.json": ("maxLength", "minLength"),
 }
 

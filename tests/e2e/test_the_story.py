@@ -10,6 +10,8 @@ import pytest
 from deploy.local.stack import Stack
 from deploy.sample.story import ADDRESS, NUMBER, tell
 from deploy.up import SERVICES, LocalRun
+from shared.events.topics import DEAD_LETTER_TOPIC, TOPICS
+from tests.support.kafka import read_events
 
 PERSONAL = ("Ana", "Kova", "kovac@", "40123456", "lid of my box", "1349120865530274")
 
@@ -60,6 +62,16 @@ def test_the_cases_reference_is_found_however_it_is_read_out(
         spoken = reference.lower().replace("-", "%20")
         case = json.loads(_get(f"{places.routing}/v1/cases/{spoken}"))
         assert case["reference"] == reference
+
+
+async def test_every_topic_a_service_promises_to_write_was_written(
+    running: tuple[LocalRun, str],
+) -> None:
+    run, _ = running
+    promised = {topic.name for topic in TOPICS if set(topic.producers) <= set(SERVICES)}
+    promised -= {DEAD_LETTER_TOPIC.name}  # nothing was given up on
+    for topic in promised:
+        assert await read_events(run.stack.kafka_bootstrap, run.prefix, topic), topic
 
 
 def test_logs_and_metrics_hold_nothing_personal(running: tuple[LocalRun, str]) -> None:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from services.ingest.accounts import ApiKey, Door
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.conformance.folder import Folder
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.handlers import Intake
 from services.ingest.metrics import METRICS
@@ -28,63 +28,7 @@ IDS = KeyedIds("a key for tests only")
 PUBLIC_URL = "https://hooks.example.com/hooks/twilio/main"
 FORM = "application/x-www-form-urlencoded"
 
-_MEDIA_TYPES = {
-    ".json": "application/json",
-    ".form": FORM,
-    ".eml": "message/rfc822",
-    ".multipart": "multipart/form-data; boundary=boundary",
-}
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A payload folder: `account.json` says whose it is, every other file is one payload.
-
-    `account.json` holds `account`, `secrets`, `options`; `shows` names the payload that shows a
-    thing (`message` is a customer's plain one); `headers` are sent with every payload, and
-    `payload_headers` with one of them. A payload's content type follows from its suffix.
-    """
-
-    provider: str
-
-    def about(self) -> dict[str, Any]:
-        """Return what `account.json` says."""
-        told: dict[str, Any] = json.loads((PAYLOADS / self.provider / "account.json").read_text())
-        return told
-
-    def account(self) -> ChannelAccount:
-        """Return the channel account the payloads came to."""
-        told = self.about()
-        secrets = {
-            name: tuple(value.encode() for value in values)
-            for name, values in told["secrets"].items()
-        }
-        return ChannelAccount(self.provider, told["account"], secrets, told.get("options", {}))
-
-    def path(self, name: str) -> Path:
-        """Return the file of one payload."""
-        (found,) = (path for path in self._files() if path.stem == name)
-        return found
-
-    def names(self) -> list[str]:
-        """Return the names of all payloads."""
-        return sorted(path.stem for path in self._files())
-
-    def headers(self, name: str) -> tuple[tuple[str, bytes], ...]:
-        """Return the headers that come with a payload."""
-        told = self.about()
-        given = {
-            "content-type": _MEDIA_TYPES[self.path(name).suffix],
-            **told.get("headers", {}),
-            **told.get("payload_headers", {}).get(name, {}),
-        }
-        return tuple((key, value.encode()) for key, value in given.items())
-
-    def _files(self) -> list[Path]:
-        return [p for p in (PAYLOADS / self.provider).iterdir() if p.name != "account.json"]
-
-
-FOLDERS = {provider: Folder(provider) for provider in ADAPTERS}
+FOLDERS = {provider: Folder(provider, PAYLOADS / provider) for provider in ADAPTERS}
 ACCOUNTS = {provider: folder.account() for provider, folder in FOLDERS.items()}
 DOORS = {
     (account.provider, account.name): Door(ADAPTERS[account.provider], account)

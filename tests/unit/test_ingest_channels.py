@@ -130,3 +130,23 @@ def test_a_key_expires_at_its_time_exactly(tmp_path: Path) -> None:
     (key,) = policy(tmp_path, text).api_keys
     assert is_expired(key, datetime(2026, 11, 3, 9, 15, tzinfo=UTC))
     assert not is_expired(key, datetime(2026, 11, 3, 9, 14, 59, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("part", "entry"),
+    [
+        ("inbox", "{source: /shop, integrator: shop}"),
+        ("rates", "{integrator: shop, events_per_minute: 5}"),
+    ],
+)
+def test_an_entry_that_is_there_twice_is_named(tmp_path: Path, part: str, entry: str) -> None:
+    text = f"version: 1\n{part}:\n  - {entry}\n"
+    policy(tmp_path, text)
+    with pytest.raises(PolicyError, match=rf"{part}.1: .* is there twice"):
+        policy(tmp_path, f"{text}  - {entry}\n")
+
+
+@pytest.mark.parametrize("source", ["", "/a*b", "**", "*x"])
+def test_a_star_may_only_end_a_source(tmp_path: Path, source: str) -> None:
+    with pytest.raises(PolicyError, match="source"):
+        policy(tmp_path, f'version: 1\ninbox:\n  - {{source: "{source}", integrator: shop}}\n')

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import SignatureRefused, Unparseable
+from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.mail_parts import file_of
 from services.ingest.domain import limits
+from services.ingest.domain.mail_thread import reply_address, reply_message_id
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 ACCOUNT = ACCOUNTS["email"]
@@ -61,9 +63,21 @@ def test_the_raw_mail_is_kept_before_the_event_refers_to_it() -> None:
         ("unknown-charset", "café"),
         ("no-headers", "Just text."),
         ("nul-bytes", "a\0b"),
+        ("mime-nested", "The lid is broken."),
+        ("flowed", "The lid of my box is broken.\n\nFrom the shop in Kranj.\n-- \nAna"),
+        ("forwarded", "Please see below."),
+        ("raw-8bit-headers", "Raw."),
+        ("bare-lf", "Only\nline feeds."),
+        ("boundary-missing", "Text without a boundary."),
+        ("smime-signed", "Signed words."),
+        ("rtl", "שלום, המכסה שבור."),
+        ("emoji", "Thank you! 👩‍👩‍👧‍👦🎁"),
+        ("attachment-only", None),
+        ("pgp-encrypted", None),
+        ("digest", None),
     ],
 )
-def test_the_newest_text_is_found(name: str, text: str) -> None:
+def test_the_newest_text_is_found(name: str, text: str | None) -> None:
     assert only(name).data.text == text
 
 
@@ -84,6 +98,38 @@ def test_a_stranger_who_quotes_a_thread_joins_nothing() -> None:
     assert mail(body).data.conversation_id != only("plain").data.conversation_id
 
 
+def answer(our_id: str, sender: bytes = b"ana.kovac@example.si") -> bytes:
+    """Return a mail that answers one of ours, with In-Reply-To only."""
+    head = b"From: %s\r\nMessage-ID: <x@example.si>\r\nIn-Reply-To: <%s>\r\n\r\nYes.\r\n"
+    return head % (sender, our_id.encode())
+
+
+def test_an_answer_to_our_message_id_is_in_its_conversation_for_whom_it_went_to() -> None:
+    conversation = only("plain").data.conversation_id
+    ours = reply_message_id("reply-1", "support@example.com", conversation, ANA, IDS)
+    assert mail(answer(ours)).data.conversation_id == conversation
+    assert mail(answer(ours, b"mallory@example.si")).data.conversation_id != conversation
+
+
+def test_the_address_we_gave_for_answers_leads_to_its_conversation_from_anybody() -> None:
+    conversation = only("plain").data.conversation_id
+    address = reply_address("support@example.com", conversation, IDS)
+    asked = RawRequest(
+        b"From: colleague@example.si\r\n\r\nI answer for Ana.\r\n",
+        (("envelope-from", b"colleague@example.si"), ("envelope-to", address.upper().encode())),
+    )
+    (event,) = Email().parse(asked, ACCOUNT, NOW, IDS).events
+    assert event.data.conversation_id == conversation
+    assert event.data.contact_points == ("email:colleague@example.si",)
+
+
+def test_a_token_in_the_to_header_counts_where_the_relay_rewrote_the_envelope() -> None:
+    conversation = only("plain").data.conversation_id
+    address = reply_address("support@example.com", conversation, IDS)
+    body = b"From: a@example.si\r\nTo: Support <%s>\r\n\r\nx\r\n" % address.encode()
+    assert mail(body).data.conversation_id == conversation
+
+
 def test_a_reused_message_id_is_another_message() -> None:
     body = payload("email", "plain").replace(b"lid of my box", b"lid of my other box")
     again = mail(body)
@@ -101,13 +147,205 @@ def test_attachments_are_listed_by_reference_with_harmless_names() -> None:
     assert picture.reference != inner.reference
 
 
-def test_subjects_are_decoded() -> None:
-    assert only("html-only").data.subject == "Pokrov škripa"
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("html-only", "Pokrov škripa"),
+        ("words-broken", "škrip café =?utf-8?B?!!!?= č"),
+        ("raw-8bit-headers", "Pokrov škripa"),
+        ("rtl", "שלום"),
+        ("no-message-id", None),
+    ],
+)
+def test_subjects_are_decoded(name: str, subject: str | None) -> None:
+    assert only(name).data.subject == subject
 
 
-@pytest.mark.parametrize(("name", "kind"), [("bounce", "bounce"), ("out-of-office", "auto-reply")])
-def test_automatic_mail_is_marked(name: str, kind: str) -> None:
-    assert (only(name).data.kind, only(name).data.automatic) == (kind, True)
+@pytest.mark.parametrize(
+    ("name", "display_name"),
+    [("words-broken", "Ana Kovač"), ("raw-8bit-headers", "Ana Kovač"), ("idn", "Žiga")],
+)
+def test_names_are_decoded_however_they_are_written(name: str, display_name: str) -> None:
+    assert only(name).data.display_name == display_name
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("calendar", [("text/calendar", "invite.ics")]),
+        ("winmail", [("application/ms-tnef", "winmail.dat")]),
+        ("smime-signed", [("application/pkcs7-signature", "smime.p7s")]),
+        ("forwarded", [("message/rfc822", None)]),
+        ("digest", [("message/rfc822", None), ("message/rfc822", None)]),
+        ("mime-nested", [("image/png", "lid.png"), ("application/pdf", "invoice.pdf")]),
+        ("attachment-only", [("application/pdf", "scan.pdf")]),
+        (
+            "pgp-encrypted",
+            [("application/pgp-encrypted", None), ("application/octet-stream", "encrypted.asc")],
+        ),
+        (
+            "name-rfc2231",
+            [
+                ("application/pdf", "račun €.pdf"),
+                ("image/png", "slika št. 1.png"),
+                ("image/png", "passwd"),
+            ],
+        ),
+    ],
+)
+def test_what_came_along_is_kept_as_attachments(name: str, files: list[Any]) -> None:
+    attachments = only(name).data.attachments
+    assert [(file.media_type, file.name) for file in attachments] == files
+
+
+def test_an_attachment_is_found_again_by_its_reference() -> None:
+    invoice = only("mime-nested").data.attachments[1]
+    leaf = file_of(payload("email", "mime-nested"), int(invoice.reference.rpartition("#")[2]))
+    assert leaf is not None
+    assert (leaf.body, leaf.name) == (b"%PDF-", "invoice.pdf")
+    assert file_of(payload("email", "mime-nested"), 99) is None
+
+
+def test_a_picture_in_the_text_is_the_attachment_with_its_number() -> None:
+    data = only("mime-nested").data
+    number = data.attachments[0].reference.rpartition("#")[2]
+    assert f'<img src="cid:{number}" alt="lid">' in data.html
+
+
+def test_hostile_html_keeps_its_words_and_nothing_else() -> None:
+    html = only("html-hostile").data.html
+    assert "Good <b>day</b>" in html
+    assert 'href="https://shop.example.si/?a=1&amp;b=2"' in html
+    for danger in ("track.example.net", "javascript", "data:", "svg", "script", "on", "style"):
+        inside_tags = "".join(part.partition(">")[0] for part in html.split("<")[1:])
+        assert danger not in inside_tags.replace("noopener", "")
+
+
+def test_an_undeclared_language_is_not_guessed() -> None:
+    assert (only("rtl").data.locale, only("plain").data.locale) == ("he", None)
+
+
+def test_a_mail_without_a_message_id_is_named_by_what_it_is() -> None:
+    data = only("no-message-id").data
+    assert data.message_id == data.provider_event_id
+    assert data.occurred_at is None
+
+
+def test_a_date_in_the_future_counts_when_it_arrives() -> None:
+    event = only("future-date")
+    assert event.time == NOW
+    assert event.data.occurred_at > NOW
+
+
+def test_an_answer_goes_where_the_customer_asks_but_the_mail_is_the_senders() -> None:
+    data = only("reply-to").data
+    assert data.reply_to == "ana.home@example.org"
+    assert data.contact_points == (ANA,)
+
+
+def test_a_form_that_writes_our_own_address_is_its_customers() -> None:
+    data = only("web-form").data
+    assert data.contact_points == ("email:maja@example.si",)
+    assert (data.reply_to, data.display_name, data.automatic) == (
+        "maja@example.si",
+        "Maja Zupan",
+        False,
+    )
+
+
+def test_an_international_address_is_a_contact_point() -> None:
+    assert only("idn").data.contact_points == ("email:žiga@xn--ebela-gya.example",)
+
+
+def test_a_case_reference_in_the_subject_goes_along_for_those_who_know_the_sender() -> None:
+    event = only("case-in-subject")
+    assert event.data.raw == {"case_reference": "7KF-M3X-QPW"}
+    wrong = payload("email", "case-in-subject").replace(b"7KF-M3X-QPW", b"7KF-M3X-QPX")
+    assert mail(wrong).data.raw is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("bounce", "bounce"),
+        ("out-of-office", "auto-reply"),
+        ("out-of-office-by-subject", "auto-reply"),
+        ("newsletter-one-click", "newsletter"),
+        ("loop", "loop"),
+    ],
+)
+def test_automatic_mail_is_marked_and_never_answered(name: str, kind: str) -> None:
+    data = only(name).data
+    assert (data.kind, data.automatic) == (kind, True)
+    assert data.raw["never_answer"] == kind
+
+
+def test_mail_through_a_group_address_is_a_customers_but_no_machine_answers_it() -> None:
+    data = only("group-address").data
+    assert (data.kind, data.automatic) == ("text", False)
+    assert data.raw == {"never_answer": "list"}
+
+
+def test_an_auto_reply_with_the_null_sender_is_no_bounce() -> None:
+    assert only("out-of-office", envelope_from=b"<>").data.kind == "auto-reply"
+
+
+def test_mail_that_went_in_circles_is_a_loop() -> None:
+    hops = b"Received: from a by b; Tue, 03 Nov 2026 10:00:00 +0100\r\n"
+    assert mail(hops * limits.MAIL_HOPS + payload("email", "plain")).data.kind == "text"
+    assert mail(hops * (limits.MAIL_HOPS + 1) + payload("email", "plain")).data.kind == "loop"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("bounce-of-ours", "failed", "5.1.1 550 5.1.1 No such user"),
+        ("bounce-delayed", "queued", "4.4.1 delayed"),
+        ("bounce-free-text", "failed", "5.1.1"),
+    ],
+)
+def test_a_bounce_marks_our_message_and_whom_it_did_not_reach(
+    name: str, status: str, reason: str
+) -> None:
+    message, delivery = parse("email", name).events
+    assert (message.data.kind, message.data.automatic, message.data.reply_to) == (
+        "bounce",
+        True,
+        None,
+    )
+    assert delivery.type == "throughline.delivery.changed.v1"
+    assert (delivery.data.message_id, delivery.data.status) == ("a2@example.com", status)
+    assert delivery.data.reason == reason
+    assert delivery.data.contact_points == message.data.contact_points == (ANA,)
+    assert delivery.data.conversation_id == message.data.conversation_id
+
+
+def test_a_bounce_with_our_headers_is_in_the_conversation_it_is_about() -> None:
+    bounce = parse("email", "bounce-of-ours").events[0]
+    assert bounce.data.conversation_id == only("plain").data.conversation_id
+
+
+def test_a_bounce_of_mail_that_was_passed_on_is_the_recipients_we_signed_it_for() -> None:
+    conversation = only("plain").data.conversation_id
+    ours = reply_message_id("reply-1", "support@example.com", conversation, ANA, IDS)
+    body = payload("email", "bounce-of-ours").replace(b"a2@example.com", ours.encode())
+    passed_on = body.replace(b"Original-Recipient: rfc822;ana.kovac@example.si\r\n", b"")
+    _, delivery = Email().parse(request("email", passed_on), ACCOUNT, NOW, IDS).events
+    assert delivery.data.contact_points == (ANA,)
+    assert delivery.data.conversation_id == conversation
+
+
+def test_a_read_receipt_is_only_a_receipt() -> None:
+    (delivery,) = parse("email", "read-receipt").events
+    assert (delivery.data.message_id, delivery.data.status) == ("a2@example.com", "read")
+
+
+def test_a_report_about_many_recipients_is_bounded() -> None:
+    block = b"\r\nFinal-Recipient: rfc822; n%d@example.si\r\nAction: failed\r\n"
+    many = b"".join(block % number for number in range(100))
+    body = payload("email", "bounce-of-ours").replace(b"\r\nOriginal-Recipient", many + b"\r\nX")
+    events = Email().parse(request("email", body), ACCOUNT, NOW, IDS).events
+    assert len(events) == 1 + limits.MAIL_REPORTED
 
 
 def test_a_mail_from_nobody_is_a_bounce() -> None:
@@ -202,6 +440,7 @@ def with_parts(count: int) -> bytes:
             "part header: too long",
         ),
         (b"\n" * (limits.MAIL_LINES + 1), "mail: too many lines"),
+        (b"x" * (limits.MAIL + 1), "mail: too large"),
     ],
 )
 def test_a_bomb_is_refused_before_it_goes_off(body: bytes, error: str) -> None:

@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import hmac
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from twilio.request_validator import RequestValidator
 
 from services.ingest.adapters.contract import (
     ChannelAccount,
@@ -233,6 +235,33 @@ def test_each_status_of_a_message_is_an_event_of_its_own() -> None:
 
 def test_a_failure_says_why() -> None:
     assert only("status-undelivered").data.reason == "30003"
+
+
+@pytest.mark.parametrize("name", ["sms", "sms-empty", "mms", "sms-rtl", "reply", "status-sent"])
+def test_twilios_own_library_accepts_what_we_sign_and_we_what_it_signs(name: str) -> None:
+    given = request("twilio", payload("twilio", name))
+    (value,) = Twilio().scheme.sign(given, ACCOUNT, NOW).all(HEADER)
+    fields = dict(parse_qsl(given.body.decode(), keep_blank_values=True))
+    theirs = RequestValidator("auth-token")
+    assert theirs.validate(PUBLIC_URL, fields, value.decode())
+    verify(theirs.compute_signature(PUBLIC_URL, fields), body=given.body)
+
+
+def test_an_answer_goes_where_the_message_came_from() -> None:
+    assert only("sms").data.reply_to == "+38640123456"
+    assert only("whatsapp").data.reply_to == "whatsapp:+38640123456"
+    assert only("short-code").data.reply_to == "12345"
+
+
+def test_a_quoted_message_is_what_it_replies_to() -> None:
+    assert only("reply").data.in_reply_to == "SM90"
+
+
+def test_a_listed_message_counts_when_twilio_had_it_under_the_same_id() -> None:
+    listed = BODY + b"&DateSent=" + urlencode({"": "Tue, 03 Nov 2026 08:00:00 +0000"})[1:].encode()
+    (event,) = Twilio().parse(request("twilio", listed), ACCOUNT, NOW, IDS).events
+    assert event.id == only("sms").id
+    assert event.time == event.data.occurred_at == datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 
 
 def test_a_message_without_a_sender_is_put_aside() -> None:

@@ -1,5 +1,6 @@
 """WhatsApp: signatures, kinds, and one customer whose number comes and goes."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -134,7 +135,7 @@ def test_a_parent_id_is_one_more_contact_point_of_the_same_conversation() -> Non
         ("document", "document", None, ["5550003"]),
         ("sticker", "sticker", None, ["5550004"]),
         ("location", "location", "46.05, 14.5", []),
-        ("reaction", "reaction", "👍", []),
+        ("contacts", "contact", None, []),
         ("list-reply", "text", "Return a parcel", []),
         ("unknown-kind", "unknown", None, []),
     ],
@@ -148,9 +149,91 @@ def test_every_kind_is_mapped_and_what_is_not_text_is_kept_raw(
     assert data.raw["id"] == data.message_id
 
 
-@pytest.mark.parametrize("name", ["reaction", "quote"])
-def test_what_a_message_refers_to_is_kept(name: str) -> None:
-    assert only(name).data.in_reply_to == "wamid.ours.7"
+def test_what_a_message_refers_to_is_kept() -> None:
+    assert only("quote").data.in_reply_to == "wamid.ours.7"
+
+
+def test_a_reaction_without_an_emoji_takes_the_earlier_one_back() -> None:
+    given, taken = only("reaction"), only("reaction-removed")
+    assert given.type == taken.type == "throughline.message.reacted.v1"
+    assert given.data.message_id == taken.data.message_id == "wamid.ours.7"
+    assert (given.data.reaction, given.data.removed) == ("👍", False)
+    assert (taken.data.reaction, taken.data.removed) == (None, True)
+
+
+def test_an_empty_emoji_takes_the_reaction_back_too() -> None:
+    body = payload("whatsapp", "reaction")
+    parsed = change(body, lambda given: given.replace("👍".encode(), b""))
+    assert parsed.events[0].data.removed
+
+
+def test_a_message_moves_the_service_window_on_to_a_day_after_it() -> None:
+    assert only("text").data.window_closes_at == datetime(2025, 11, 4, 9, 0, tzinfo=UTC)
+    for name in ("reaction", "delivered", "app-echo", "call-started"):
+        assert only(name).data.window_closes_at is None
+
+
+def test_the_answer_goes_to_the_number_where_it_is_known() -> None:
+    assert only("text").data.reply_to == "38640123456"
+    assert only("text-without-phone").data.reply_to == "SI.1349120865530274"
+
+
+def test_what_was_sent_in_the_business_app_is_our_message_to_the_customer() -> None:
+    event = only("app-echo")
+    assert event.type == "throughline.message.sent.v1"
+    assert (event.data.sender, event.data.echo) == ("agent", True)
+    assert event.data.contact_points == (BSUID, PHONE)
+    assert event.data.conversation_id == only("text").data.conversation_id
+
+
+def test_a_customers_call_begins_and_ends_under_one_id() -> None:
+    started, ended = only("call-started"), only("call-ended")
+    assert started.type == "throughline.interaction.started.v1"
+    assert ended.type == "throughline.interaction.ended.v1"
+    assert (ended.data.reason, ended.data.talk_seconds) == ("completed", 70)
+    for event in (started, ended):
+        assert (event.data.interaction_id, event.data.direction) == ("wacid.1", "inbound")
+        assert (event.data.channel, event.data.contact_points) == ("voice", (BSUID, PHONE))
+    assert started.data.conversation_id != only("text").data.conversation_id
+
+
+def test_a_call_nobody_took_was_abandoned() -> None:
+    data = only("call-abandoned").data
+    assert (data.reason, data.talk_seconds) == ("abandoned", None)
+
+
+def test_our_own_call_is_outbound_and_the_customer_takes_or_rejects_it() -> None:
+    started, answered = only("call-out-started").data, only("call-answered").data
+    rejected = only("call-rejected").data
+    assert (started.direction, started.contact_points) == ("outbound", (PHONE,))
+    assert answered.interaction_id == rejected.interaction_id == started.interaction_id
+    assert rejected.reason == "rejected"
+    assert answered.conversation_id == started.conversation_id
+    assert parse("whatsapp", "call-ringing").ignored == ("call ringing",)
+
+
+def test_when_metas_conversation_expires_is_kept() -> None:
+    raw = only("sent-in-conversation").data.raw
+    assert raw["conversation"]["expiration_timestamp"] == "1762246860"
+
+
+def test_an_updated_user_id_is_a_changed_contact_point() -> None:
+    data = only("user-id-update").data
+    assert (data.previous, data.current) == (BSUID, "whatsapp:p1/SI.4444")
+
+
+def test_what_has_no_word_here_is_kept_if_it_names_a_customer() -> None:
+    event = only("user-preferences")
+    assert event.type == "throughline.contact.unrecognised.v1"
+    assert (event.data.kind, event.data.raw["value"]) == ("user_preferences", "stop")
+    assert event.data.contact_points == (BSUID, PHONE)
+
+
+def test_a_field_that_names_nobody_becomes_a_dead_letter() -> None:
+    nobody = {"field": "telepathy", "value": {"telepathy": [{"thought": "where is it"}]}}
+    notification = {"object": "whatsapp_business_account", "entry": [{"changes": [nobody]}]}
+    parsed = change(BODY, lambda _: json.dumps(notification).encode())
+    assert [part.error for part in parsed.broken] == ["field: not understood"]
 
 
 def test_a_delivery_status_belongs_to_the_customers_conversation() -> None:

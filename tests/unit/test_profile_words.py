@@ -108,3 +108,21 @@ def test_every_type_that_can_come_has_words() -> None:
 )
 def test_a_length_of_time_is_said_in_two_units(seconds: float, said: str) -> None:
     assert spoken(timedelta(seconds=seconds)).replace(NBSP, " ") == said
+
+
+def test_a_customer_record_tells_purchases_and_what_is_verified() -> None:
+    record = entry(
+        "customer.recorded",
+        fields=[{"name": "size", "value": "M"}],
+        purchases=[
+            {"purchase_id": "A-1", "what": "Box", "bought_at": NOON, "amount": "39.90 EUR"},
+            {"purchase_id": "A-2", "what": "Lid", "bought_at": NOON},
+        ],
+        verified=["email:ana.novak@example.com"],
+    )
+    assert words(record, UTC).lines == (
+        "size: M",
+        "bought Box, 39.90 EUR, 4 March 2026 (A-1)",
+        "bought Lid, 4 March 2026 (A-2)",
+        "verified: ana.novak@example.com",
+    )

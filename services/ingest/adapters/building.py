@@ -1,14 +1,19 @@
 """Building contact events: what every adapter does alike."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
-from shared.clock import event_time
+from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount, Unparseable
+from services.ingest.domain import limits
+from services.ingest.domain.json_guard import Malformed, parse_json
+from services.ingest.domain.text import clean
+from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
 from shared.ids import KeyedIds, provider_event_id
@@ -38,14 +43,19 @@ class Builder:
         own_id: str,
         /,
         *,
-        thread: tuple[str, ...],
+        thread: tuple[str, ...] = (),
+        conversation_id: str | None = None,
         channel: str,
         occurred_at: datetime | None,
         **data: Any,
     ) -> Event:
-        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation."""
+        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation.
+
+        Where the conversation was found in another way, it is given as `conversation_id`.
+        """
         provider, account = self.account.provider, self.account.name
-        conversation_id = self.ids.conversation_id(provider, account, *thread)
+        if conversation_id is None:
+            conversation_id = self.ids.conversation_id(provider, account, *thread)
         return event_type.model_validate(
             {
                 "id": provider_event_id(provider, account, own_id),
@@ -89,9 +99,77 @@ def each(
     return events, broken
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the object a JSON body holds; raise `Unparseable` for anything else."""
+    try:
+        found = parse_json(body)
+    except Malformed:
+        raise Unparseable("body: json") from None
+    if not isinstance(found, dict):
+        raise Unparseable("body: not an object")
+    return found
+
+
+def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a payload for `raw`: as it came, but encodable; `Broken` if too large."""
+    written = clean(json.dumps(part, ensure_ascii=False))
+    if len(written) > limits.PART:
+        raise Broken("part: too large")
+    found: dict[str, Any] = json.loads(written)
+    return found
+
+
 def from_unix(written: str | None) -> datetime | None:
     """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none."""
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 13:
         return None
     unit = "milliseconds" if len(written) > 11 else "seconds"
     return _EPOCH + timedelta(**{unit: int(written)})
+
+
+def from_iso(written: str | None) -> datetime | None:
+    """Return an RFC 3339 time with a zone as an aware time, None if it is none."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_raw(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part as it came, but encodable; raise `Broken` for one too large to keep."""
+    written = json.dumps(part, ensure_ascii=False)
+    if len(written) > limits.PART:
+        raise Broken("part: too large")
+    return json.loads(clean(written))  # type: ignore[no-any-return]
+
+
+def parsed_json(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, or raise `Unparseable`."""
+    try:
+        found = parse_json(body)
+    except Malformed:
+        raise Unparseable("body: json") from None
+    if not isinstance(found, dict):
+        raise Unparseable("body: not an object")
+    return found
+
+
+def from_http_date(written: str | None) -> datetime | None:
+    """Return a time as RFC 2822 and HTTP write it (`Tue, 03 Nov 2026 09:15:00 +0000`), or None."""
+    if written is None or len(written) > 40:
+        return None
+    try:
+        moment = parsedate_to_datetime(written)
+        return to_milliseconds(moment) if moment.tzinfo else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def seconds_of(written: str | None) -> float | None:
+    """Return a length of time in seconds, written as digits, or None if it is none."""
+    if written is None or not written.isascii() or not written.isdigit() or len(written) > 9:
+        return None
+    return float(written)

@@ -139,19 +139,24 @@ class Adapter(ABC):
     """One provider.
 
     `transport` says how its payloads come: to an HTTP hook, by SMTP, over a connection that we
-    open ourselves (`client`), or from our own chat. `secrets` are those of its scheme and
-    `more_secrets`; `options` and `optional` are the keys under `options:` in channels.yaml.
+    open ourselves (`client`), or from our own chat. `isolated` says that its large payloads are
+    translated in a process of their own, as whole mails must be. `secrets` are those of its
+    scheme and `more_secrets`; `options` and `optional` are the keys under `options:` in
+    channels.yaml.
+    `own_format` says that what comes are events of ours: what does not fit is put aside whole.
     """
 
     provider: ClassVar[str]
     scheme: ClassVar["Scheme"]
     transport: ClassVar[Transport] = "hook"
+    isolated: ClassVar[bool] = False
     media_types: ClassVar[frozenset[str]] = frozenset({"application/json"})
     max_body: ClassVar[int] = limits.BODY
     more_secrets: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()
     secret_headers: ClassVar[frozenset[str]] = frozenset()
+    own_format: ClassVar[bool] = False
     answer: ClassVar[tuple[str, bytes]] = ("application/json", b"{}")
 
     def __init_subclass__(cls) -> None:

@@ -184,6 +184,17 @@ def require_recent(moment: datetime, now: datetime, tolerance: timedelta = TOLER
         raise SignatureRefused("stale")
 
 
+def tolerance_of(account: ChannelAccount) -> timedelta:
+    """Return how old a signed time may be: the option `max_age_seconds`, at most three days.
+
+    For providers that may send an old proof again after we were away.
+    """
+    written = account.options.get("max_age_seconds", "")
+    if not written.isascii() or not written.isdigit() or len(written) > 6:
+        return TOLERANCE
+    return min(timedelta(seconds=int(written)), timedelta(days=3))
+
+
 def decoded(given: str, encoding: Literal["hex", "base64"], digest: str) -> bytes:
     """Return the bytes of a digest, or refuse what is not exactly one in this encoding."""
     if encoding == "hex":

@@ -2,15 +2,13 @@
 
 Sources: Twilio's pages "Webhooks security", "Messaging webhooks" and "Message status callback".
 
-Inbound messages carry no time: they count when they reach us.
+Webhooks carry no time: they count when they reach us. What `throughline reconcile` lists has one.
 """
 
-import json
-import re
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each
+from services.ingest.adapters.building import Builder, each, from_http_date
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -19,11 +17,9 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.twilio_scheme import TWILIO, form_pairs
-from services.ingest.domain import limits
-from services.ingest.domain.json_guard import Malformed, parse_json
-from services.ingest.domain.text import clean, cut, short
-from shared.contact_points import InvalidContactPoint, contact_point
+from services.ingest.adapters.twilio_form import MEDIA_TYPES, Fields, fields_of, point_of, rest_of
+from services.ingest.adapters.twilio_scheme import TWILIO
+from services.ingest.domain.text import cut, short
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageReceived
 from shared.ids import KeyedIds
@@ -45,20 +41,20 @@ INBOUND = frozenset({"received", "receiving"})
 MAPPED = frozenset(
     {"MessageSid", "SmsSid", "SmsMessageSid", "AccountSid", "From", "To", "Body", "NumMedia"}
     | {"NumSegments", "SmsStatus", "MessageStatus", "ApiVersion", "ProfileName", "ToCountry"}
-    | {"FromCountry", "ErrorCode", "ErrorMessage", "MessagingServiceSid"}
+    | {"FromCountry", "ErrorCode", "ErrorMessage", "MessagingServiceSid", "DateSent"}
 )
-_FORM = "application/x-www-form-urlencoded"
+NUMBERED = ("MediaUrl", "MediaContentType")
 _MEDIA_AT_MOST = 20  # Twilio sends up to 10
-_NUMBER = re.compile(r"\+?[0-9]{6,15}")
 
 
 class Twilio(Adapter):
     """Twilio's messaging webhooks, signed with the account's auth token."""
 
     provider = "twilio"
-    media_types = frozenset({_FORM, "application/json"})
+    media_types = MEDIA_TYPES
     scheme = TWILIO
     options = frozenset({"public_url"})
+    optional = frozenset({"account_sid", "from", "api_url"})
     answer = ("text/xml", b"<Response/>")
 
     def parse(
@@ -69,40 +65,24 @@ class Twilio(Adapter):
         ids: KeyedIds,
     ) -> Parsed:
         """Translate one message or one status."""
-        fields = _fields(request)
+        fields = fields_of(request)
         if not fields.get("MessageSid") and not fields.get("SmsSid"):
             raise Unparseable("MessageSid: missing")
-        builder = Builder(account, received_at, ids, vouched=False)
+        builder = Builder(account, received_at, ids, vouched=True)
         events, broken = each(
             [fields], lambda part: [_translate(builder, part)], lambda _: request.body
         )
         return Parsed(tuple(events), tuple(broken))
 
 
-def _fields(request: RawRequest) -> dict[str, str]:
-    if request.media_type() == "application/json":
-        try:
-            found = parse_json(request.body)
-        except Malformed:
-            raise Unparseable("body: json") from None
-        if not isinstance(found, dict):
-            raise Unparseable("body: not an object")
-        return {clean(name): clean(str(value)) for name, value in found.items()}
-    try:
-        pairs = form_pairs(request.body.decode("utf-8", "surrogateescape"))
-    except ValueError:
-        raise Unparseable("body: form") from None
-    return {clean(name): clean(value) for name, value in pairs}
-
-
-def _translate(builder: Builder, fields: dict[str, str]) -> Event:
+def _translate(builder: Builder, fields: Fields) -> Event:
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or "received"
     if status in INBOUND or "Body" in fields:
         return _message(builder, fields)
     return _status(builder, fields, status)
 
 
-def _message(builder: Builder, fields: dict[str, str]) -> Event:
+def _message(builder: Builder, fields: Fields) -> Event:
     own_id = fields.get("MessageSid") or fields["SmsSid"]
     text, truncated = cut(fields.get("Body", ""))
     attachments = _attachments(fields)
@@ -110,55 +90,45 @@ def _message(builder: Builder, fields: dict[str, str]) -> Event:
         MessageReceived,
         own_id,
         **_customer(builder, fields, "From"),
-        occurred_at=None,
         message_id=own_id,
         kind=_kind(text, attachments),
         text=text or None,
         truncated=truncated,
         attachments=attachments,
         in_reply_to=fields.get("OriginalRepliedMessageSid") or None,
-        raw=_raw(fields),
+        raw=rest_of(fields, MAPPED, NUMBERED),
     )
 
 
-def _status(builder: Builder, fields: dict[str, str], status: str) -> Event:
+def _status(builder: Builder, fields: Fields, status: str) -> Event:
     message_id = fields.get("MessageSid") or fields["SmsSid"]
     reason = " ".join(filter(None, (fields.get("ErrorCode"), fields.get("ErrorMessage"))))
     return builder.event(
         DeliveryChanged,
         f"{message_id}/{status}",
         **_customer(builder, fields, "To"),
-        occurred_at=None,
         message_id=message_id,
         status=STATUSES.get(status, "unknown"),
         reason=short(reason),
-        raw=_raw(fields),
+        raw=rest_of(fields, MAPPED, NUMBERED),
     )
 
 
-def _customer(builder: Builder, fields: dict[str, str], name: str) -> dict[str, Any]:
+def _customer(builder: Builder, fields: Fields, name: str) -> dict[str, Any]:
     address = fields.get(name, "").strip()
     if not address:
         raise Broken(f"{name}: missing")
     carrier, separator, value = address.partition(":")
     channel = CHANNELS.get(carrier, "messaging") if separator else "sms"
-    point = _contact_point(builder.account.name, carrier if separator else "sms", value or address)
+    point = point_of(builder.account.name, carrier if separator else "sms", value or address)
     return {
         "thread": (carrier if separator else "sms", point),
         "channel": channel,
+        "occurred_at": from_http_date(fields.get("DateSent")),
         "contact_points": (point,),
+        "reply_to": address,
         "display_name": short(fields.get("ProfileName")),
     }
-
-
-def _contact_point(account: str, carrier: str, value: str) -> str:
-    """Return `tel:` for a number; a short code or a scoped id stays within this account."""
-    if _NUMBER.fullmatch(value):
-        try:
-            return contact_point("tel", value)
-        except InvalidContactPoint:
-            pass
-    return contact_point(carrier, f"twilio-{account}/{value}")
 
 
 def _kind(text: str, attachments: list[dict[str, Any]]) -> str:
@@ -168,7 +138,7 @@ def _kind(text: str, attachments: list[dict[str, Any]]) -> str:
     return major if major in ("image", "audio", "video") else "document"
 
 
-def _attachments(fields: dict[str, str]) -> list[dict[str, Any]]:
+def _attachments(fields: Fields) -> list[dict[str, Any]]:
     return [
         {
             "reference": fields[f"MediaUrl{index}"][:2048],
@@ -178,14 +148,3 @@ def _attachments(fields: dict[str, str]) -> list[dict[str, Any]]:
         for index in range(_MEDIA_AT_MOST)
         if fields.get(f"MediaUrl{index}")
     ]
-
-
-def _raw(fields: dict[str, str]) -> dict[str, str] | None:
-    rest = {
-        name: value
-        for name, value in fields.items()
-        if value and name not in MAPPED and not name.startswith(("MediaUrl", "MediaContentType"))
-    }
-    if len(json.dumps(rest)) > limits.PART:
-        raise Broken("fields: too large")
-    return rest or None

@@ -15,8 +15,7 @@ KINDS = {
     "document": "document",
     "sticker": "sticker",
     "location": "location",
-    "contacts": "contacts",
-    "reaction": "reaction",
+    "contacts": "contact",
     "order": "order",
     "system": "system",
 }
@@ -31,7 +30,6 @@ TEXTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "image": (("image", "caption"),),
     "video": (("video", "caption"),),
     "document": (("document", "caption"),),
-    "reaction": (("reaction", "emoji"),),
     "location": (("location", "name"), ("location", "address")),
     "order": (("order", "text"),),
     "system": (("system", "body"),),

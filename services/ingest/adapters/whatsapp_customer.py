@@ -1,32 +1,17 @@
 """Who a WhatsApp message is from or for: the ids that one part of a notification tells."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from services.ingest.adapters.building import Builder, from_unix
 from services.ingest.adapters.contract import Broken
+from services.ingest.adapters.whatsapp_parts import Part
 from services.ingest.domain.json_fields import list_at, string_at
+from services.ingest.domain.text import short
 from shared.contact_points import contact_point
 
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One message or status with what stands around it."""
-
-    kind: str
-    body: Any
-    value: dict[str, Any]
-    field: str
-
-    def as_payload(self) -> bytes:
-        """Return a payload that holds only this part."""
-        value = {k: v for k, v in self.value.items() if k not in ("messages", "statuses")}
-        change = {"field": self.field, "value": {**value, self.kind: [self.body]}}
-        payload = {"object": "whatsapp_business_account", "entry": [{"changes": [change]}]}
-        return json.dumps(payload).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +29,10 @@ class Customer:
             raise Broken("no id of the customer")
         return (identity,)
 
+    def address(self) -> str | None:
+        """Return where to answer: Meta asks for the number where it is known."""
+        return self.phone or self.bsuid or self.parent
+
     def contact_points(self, portfolio: str) -> tuple[str, ...]:
         """Return the contact points, the best first; Meta's ids are scoped by the portfolio."""
         scoped = [
@@ -60,6 +49,17 @@ def sender_of(part: Part) -> Customer:
         bsuid=string_at(part.body, "from_user_id"),
         parent=string_at(part.body, "from_parent_user_id"),
         phone=string_at(part.body, "from"),
+    )
+
+
+def recipient_of(part: Part, phone: str = "to") -> Customer:
+    """Return to whom something of ours went; `phone` is the field with the number."""
+    prefix = "to" if phone == "to" else "recipient"
+    return customer_of(
+        part,
+        bsuid=string_at(part.body, f"{prefix}_user_id"),
+        parent=string_at(part.body, f"{prefix}_parent_user_id"),
+        phone=string_at(part.body, phone),
     )
 
 
@@ -88,3 +88,20 @@ def contact_of(part: Part, customer: Customer) -> dict[str, Any]:
     nobody_named = not (customer.bsuid or customer.parent or customer.phone)
     alone = len(contacts) == 1 and len(list_at(part.value, part.kind)) == 1
     return contacts[0] if nobody_named and alone else {}
+
+
+def common_of(builder: Builder, part: Part, customer: Customer) -> dict[str, Any]:
+    """Return what every event tells: whose it is, when, and where to answer."""
+    contact = contact_of(part, customer)
+    return {
+        "thread": customer.thread(),
+        "channel": "messaging",
+        "occurred_at": from_unix(string_at(part.body, "timestamp")),
+        "contact_points": customer.contact_points(builder.account.options["portfolio"]),
+        "reply_to": customer.address(),
+        "display_name": short(
+            string_at(contact, "profile", "name")
+            or string_at(contact, "profile", "username")
+            or string_at(contact, "username")
+        ),
+    }

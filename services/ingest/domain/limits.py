@@ -24,9 +24,10 @@ TEXT = 65_536  # characters, as the event model allows
 SHORT_TEXT = 1_000
 FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic's 1 MiB
 
-SIGNATURE_HEADER = 512  # characters; the longest signature we know has 88
+SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420
 
-MAIL_CONNECTIONS = 10  # each holds the mail twice while it is read: 10 x 50 MiB = 500 MiB
+MAIL_CONNECTIONS = 10  # each holds a mail twice, one line of it a third time: 750 MiB at worst
+MAIL_LINE = 26 * MIB  # one line may be the whole mail: a relay would bounce our refusal of it
 MAIL_IDLE_SECONDS = 60.0
 MAIL_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8 asks for at least 100
 MAIL_HEADER_LINE = 998  # RFC 5322 §2.1.1
@@ -34,7 +35,27 @@ MAIL_HEADERS = 64 * 1024  # some of the standard library's header parsers are qu
 MAIL_PART_HEADER = 8 * 1024  # one header of a part, folded lines and all
 MAIL_VALUE = 2_000  # characters of one header that is parsed, for the same reason
 MAIL_LINES = 1_000_000  # 25 MiB of base64 are 345 000 lines
+MAIL_DECODED = 50 * MIB  # base64 shrinks: twice what a mail can be; uuencode and others lie
 MAIL_DEPTH = 20
 MAIL_PARTS = 200
 MAIL_HTML = 512 * 1024  # characters looked at to make text of HTML
 MAIL_THREAD = 100  # message ids read from References
+MAIL_REPORTED = 20  # recipients of one delivery report that give an event each
+MAIL_HOPS = 50  # Received lines; RFC 5321 §6.3 takes 100 for a loop, real mail has below 20
+MAIL_ISOLATED = 64 * 1024  # bytes; a smaller mail is read in a thread before a pipe carried it
+MAIL_WORKERS = 2  # processes that read large mails
+MAIL_SECONDS = 10.0  # of processor or of wall time; a mail of 25 MiB takes 1 s
+MAIL_MEMORY = 1024 * MIB  # address space of one; a mail of 25 MiB takes 330 to 470 MiB
+
+OUTGOING_CONNECT_SECONDS = 5.0  # three tries of TCP's SYN: at 0, 1 and 3 s
+OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease covers it four times
+FETCH_SECONDS = 10.0
+FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
+FETCHED = 25 * MIB  # as much as a mail
+SUBMISSION_SECONDS = 30.0  # a relay looks names up while it talks; half of a reply's lease
+
+REPLIES_IN_FLIGHT = 32
+REPLIES_PER_ACCOUNT = 8  # a provider that hangs takes a quarter of our places
+REPLY_FILES = 10
+REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
+REPLY_TAGS = 5_000  # of HTML; a sanitiser's time grows with the square of how deep they nest

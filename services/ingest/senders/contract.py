@@ -1,7 +1,9 @@
 """What a sender is: a pure translator from a reply to one provider's request, and of its answer.
 
 A sender is one file beside the adapter of the same provider. It does no I/O: the outbox of replies
-makes the calls, with time-outs, back-off and a circuit breaker for each channel account.
+makes the calls, with time-outs, back-off and a circuit breaker for each channel account. Where an
+account has the option `api_url`, they go to that base instead of the provider's (a test stand-in,
+an internal proxy): a sender need not know.
 """
 
 from abc import ABC, abstractmethod
@@ -11,25 +13,52 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
+
+API_URL = "api_url"
+"""The option of any channel account that names another base for its sender's calls."""
+
+__all__ = [
+    "API_URL",
+    "Answer",
+    "Call",
+    "File",
+    "Later",
+    "Mail",
+    "NotSendable",
+    "Outcome",
+    "Refused",
+    "Reply",
+    "Sender",
+    "Sent",
+    "Unclear",
+    "retry_after",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that goes with a reply: `reference` is an https address, or our own `blob:` id."""
+    """A file that goes with a reply: `reference` is an https address, or our own `blob:` id.
+
+    `content` holds its bytes for a sender that `carries` files itself, None for all others.
+    """
 
     reference: str
     media_type: str = "application/octet-stream"
     name: str | None = None
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply, with what its conversation tells of where it goes.
 
+    `reply_id` is the same however often the reply is tried: it is the idempotency key to give.
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
-    answered. `template` names an approved template where the provider knows such.
+    answered. `template` names an approved template where the provider knows such. `plus_token`
+    names the conversation in a plus-address, so that the answer finds it.
     """
 
     reply_id: str
@@ -48,6 +77,7 @@ class Reply:
     agent_id: str | None = None
     template: str | None = None
     language: str | None = None
+    plus_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +91,26 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to hand in by SMTP submission; `message_id` is what its receipts will call it."""
+
+    host: str
+    port: int
+    envelope_from: str
+    envelope_to: str
+    content: bytes
+    message_id: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a provider answered."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The provider took it and calls it `message_id`, as its receipts and echoes will."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Not taken for now, and surely not sent: try again, not before `after` if that is known."""
-
-    reason: str
-    after: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The provider will never take this; `reason` is for the agent (no personal data in it)."""
-
-    reason: str
-
-
-Outcome = Sent | Later | Refused
 
 
 class NotSendable(Exception):
@@ -105,30 +124,56 @@ class Sender(ABC):
     does; a channel account without them only receives. `window` says that outside the service
     window only what `allowed` names may go. `repeatable` says that the provider recognises a
     repeated call (an idempotency key), so that one whose outcome is unknown may be made again.
-    `hosts` are the only ones its calls may go to.
+    `hosts` are the only ones its calls may go to. `longest` is the most characters of a text.
+    `carries` says that files go as bytes in its call. `automatic_per_hour` is how many replies of
+    bots and systems one recipient gets at most.
+
+    A channel account has all of `secrets` and `options` or none of them; `optional_secrets` and
+    `optional` it may have beside them.
     """
 
     provider: ClassVar[str]
     hosts: ClassVar[frozenset[str]]
     secrets: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[frozenset[str]] = frozenset()
+    optional_secrets: ClassVar[frozenset[str]] = frozenset()
+    optional: ClassVar[frozenset[str]] = frozenset()
     window: ClassVar[bool] = False
     allowed: ClassVar[tuple[str, ...]] = ()
     repeatable: ClassVar[bool] = False
     longest: ClassVar[int] = 4_000
+    carries: ClassVar[bool] = False
+    automatic_per_hour: ClassVar[int | None] = None
 
     @abstractmethod
-    def compose(self, reply: Reply, account: ChannelAccount) -> Call:
-        """Return the call that sends the reply; raise `NotSendable`."""
+    def compose(self, reply: Reply, account: ChannelAccount) -> Call | Mail:
+        """Return the call (or mail) that sends the reply; raise `NotSendable`.
+
+        Asked when a reply is taken in, to refuse what can never go, and again whenever it is
+        tried: the same reply must give the same call.
+        """
 
     def read(self, answer: Answer) -> Outcome:
-        """Return what an answer means: by default by its status, with the id from `message_id`."""
-        if answer.status == 429 or answer.status >= 500:
+        """Return what an answer means: by default by its status, with the id from `message_id`.
+
+        429 and 503 say that nothing was done; after any other 5xx nobody knows.
+        """
+        if answer.status in (429, 503):
             return Later(f"HTTP {answer.status}", retry_after(answer))
+        if answer.status >= 500:
+            return Unclear(f"HTTP {answer.status}")
         if 200 <= answer.status < 300:
             found = self.message_id(answer)
-            return Sent(found) if found else Refused("the provider's answer names no message")
+            return Sent(found) if found else Unclear("the provider's answer names no message")
         return Refused(self.problem(answer))
+
+    def download(self, reference: str, account: ChannelAccount) -> Call | None:
+        """Return the request that fetches a customer's file, with what proves who we are.
+
+        By default a plain one for an https reference on the provider's own hosts; None where
+        there is no such way.
+        """
+        return Call(reference, b"", method="GET") if reference.startswith("https://") else None
 
     @abstractmethod
     def message_id(self, answer: Answer) -> str | None:

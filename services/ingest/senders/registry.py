@@ -3,5 +3,15 @@
 from collections.abc import Mapping
 
 from services.ingest.senders.contract import Sender
+from services.ingest.senders.email import EmailSender
+from services.ingest.senders.twilio import TwilioSender
+from services.ingest.senders.vonage import VonageSender
+from services.ingest.senders.whatsapp import WhatsAppSender
 
-SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in tuple[Sender, ...]()}
+_ALL: tuple[Sender, ...] = (
+    EmailSender(),
+    TwilioSender(),
+    VonageSender(),
+    WhatsAppSender(),
+)
+SENDERS: Mapping[str, Sender] = {sender.provider: sender for sender in _ALL}

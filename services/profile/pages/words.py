@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.profile.domain.timeline import Entry
+from services.profile.pages.records import record_lines
 
 CHANNEL_NAMES = {
     "voice": "phone",
@@ -171,9 +172,9 @@ def _address_changed(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) ->
     )
 
 
-def _recorded(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:
+def _recorded(_entry: Entry, data: Mapping[str, Any], zone: ZoneInfo) -> Words:
     who = f": {data['name']}" if data.get("name") else ""
-    return Words(f"The system of record told who this is{who}", lines=_fields(data))
+    return Words(f"The system of record told who this is{who}", lines=record_lines(data, zone))
 
 
 def _case_opened(_entry: Entry, data: Mapping[str, Any], _zone: ZoneInfo) -> Words:

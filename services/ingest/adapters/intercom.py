@@ -1,0 +1,135 @@
+"""Intercom: conversations as its webhooks tell them.
+
+Sources: Intercom's pages "Webhook models", "Webhook topics" and "Conversation parts".
+
+A notification holds the conversation and the parts that are new. Bodies are HTML; the text of
+them is kept. Every notification of a conversation names its contact.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from services.ingest.adapters.building import Builder
+from services.ingest.adapters.contract import (
+    Adapter,
+    ChannelAccount,
+    Parsed,
+    RawRequest,
+    Unparseable,
+)
+from services.ingest.adapters.helpdesks import (
+    NotOurs,
+    common,
+    form,
+    message,
+    translate_parts,
+    unrecognised,
+)
+from services.ingest.adapters.intercom_conversation import (
+    customer,
+    files_of,
+    opening,
+    part_of,
+    source_of,
+    split,
+    where,
+)
+from services.ingest.adapters.schemes import Hmac
+from services.ingest.domain.html_text import text_of_html
+from services.ingest.domain.json_fields import object_at, string_at
+from services.ingest.domain.text import clean, short
+from shared.events import Event
+from shared.events.contact import MessageDeleted
+from shared.ids import KeyedIds
+
+SENDERS = {"admin": "agent", "team": "agent", "bot": "bot", "operator": "bot"}
+OPENED = frozenset({"conversation.user.created", "conversation.admin.single.created"})
+REPLIED = frozenset(
+    {"conversation.user.replied", "conversation.admin.replied", "conversation.operator.replied"}
+)
+RATED = frozenset({"conversation.rating.added", "conversation.rating.remarked"})
+IGNORED = frozenset(
+    f"conversation.admin.{name}"
+    for name in (
+        *("assigned", "closed", "noted", "open.assigned", "opened", "snoozed", "unsnoozed"),
+    )
+) | {"conversation.priority.updated", "conversation_part.tag.created"}
+
+
+class Intercom(Adapter):
+    """Intercom's webhooks, signed with the app's client secret; Intercom vouches for the times."""
+
+    provider = "intercom"
+    scheme = Hmac(header="x-hub-signature", secret="client_secret", digest="sha1", prefix="sha1=")
+
+    def parse(
+        self,
+        request: RawRequest,
+        account: ChannelAccount,
+        received_at: datetime,
+        ids: KeyedIds,
+    ) -> Parsed:
+        """Translate one notification, which may hold several parts."""
+        return translate_parts(request, account, received_at, ids, _translate, split)
+
+
+def _translate(builder: Builder, note: dict[str, Any]) -> Iterable[Event]:
+    topic = string_at(note, "topic")
+    if topic is None or string_at(note, "type") != "notification_event":
+        raise Unparseable("topic: not a notification of Intercom")
+    if not topic.startswith(("conversation.", "conversation_part.")):
+        raise NotOurs(topic if topic == "ping" else "not a conversation")
+    if topic in IGNORED:
+        raise NotOurs(topic)
+    item = object_at(note, "data", "item")
+    if topic in OPENED:
+        return [_message(builder, note, item, source_of(item))]
+    if topic in REPLIED:
+        return [_message(builder, note, item, part_of(item))]
+    if topic == "conversation_part.redacted":
+        return [_deleted(builder, note, item, part_of(item))]
+    return [_rated(builder, note, item) if topic in RATED else _unknown(builder, note, item)]
+
+
+def _message(builder: Builder, note: Any, item: dict[str, Any], part: dict[str, Any]) -> Event:
+    author = object_at(part, "author")
+    sender = SENDERS.get(string_at(author, "type") or "")
+    return message(
+        builder,
+        string_at(part, "id"),
+        customer(note, item, None if sender else author),
+        sender=sender,
+        agent_id=string_at(author, "id") if sender == "agent" else None,
+        text=text_of_html(string_at(part, "body") or ""),
+        subject=short(text_of_html(string_at(part, "subject") or "")),
+        files=files_of(part),
+        **where(item, string_at(part, "created_at")),
+    )
+
+
+def _deleted(builder: Builder, note: Any, item: dict[str, Any], part: dict[str, Any]) -> Event:
+    who, message_id = customer(note, item), clean(string_at(part, "id") or "")
+    return builder.event(
+        MessageDeleted,
+        f"message/{message_id}/redacted",
+        **common(who),
+        **where(item, string_at(note, "created_at")),
+        message_id=message_id,
+    )
+
+
+def _rated(builder: Builder, note: Any, item: dict[str, Any]) -> Event:
+    rating = object_at(item, "conversation_rating")
+    answers = [(name, string_at(rating, name) or "") for name in ("rating", "remark")]
+    own_id = f"{opening(item)}/rating/{string_at(note, 'id')}"
+    at = string_at(note, "created_at")
+    return form(
+        builder, own_id, customer(note, item), "conversation rating", answers, **where(item, at)
+    )
+
+
+def _unknown(builder: Builder, note: dict[str, Any], item: dict[str, Any]) -> Event:
+    own_id, topic = string_at(note, "id"), string_at(note, "topic") or ""
+    given = where(item, string_at(note, "created_at"))
+    return unrecognised(builder, own_id, customer(note, item), topic, note, **given)

@@ -1,0 +1,152 @@
+"""Mailgun: mail that its routes forward, and how far our own got.
+
+Sources: Mailgun's pages "Receiving messages via HTTP", "Storing and retrieving messages",
+"Securing webhooks" and "Event structure".
+
+A route posts the raw mail to an URL that ends in `mime`, else its parts, which are made a mail
+again. The proof does not cover the body: a token counts for one body only.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from services.ingest.adapters.building import Builder, as_raw, each, from_unix, parsed_json
+from services.ingest.adapters.contract import (
+    Adapter,
+    Broken,
+    ChannelAccount,
+    Parsed,
+    RawRequest,
+    Unparseable,
+)
+from services.ingest.adapters.forms import MULTIPART, URLENCODED, Form, read_form
+from services.ingest.adapters.mail import translate_mail
+from services.ingest.adapters.mail_hooks import envelope_of, news, with_files
+from services.ingest.adapters.mail_rebuilt import MailFile, rebuilt_mail
+from services.ingest.adapters.mailgun_scheme import MAILGUN, TOKEN, is_event, proof_of
+from services.ingest.domain import limits
+from services.ingest.domain.json_fields import object_at, string_at, value_at
+from services.ingest.domain.text import clean, short
+from shared.events import Event
+from shared.ids import KeyedIds
+
+STATUSES = {
+    "accepted": "queued",
+    "stored": "queued",
+    "delivered": "delivered",
+    "failed": "failed",
+    "rejected": "failed",
+    "opened": "read",
+}
+HEADERS = ("From", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "References")
+"""Fields that repeat a header, for a form without `message-headers`."""
+_STORED_AT_MOST = 50
+
+
+class Mailgun(Adapter):
+    """One mailbox behind a route; `address` is what mail to it is sent to."""
+
+    provider = "mailgun"
+    scheme = MAILGUN
+    media_types = frozenset({URLENCODED, MULTIPART, "application/json"})
+    max_body = limits.MAIL
+    options = frozenset({"address"})
+    optional = frozenset({"max_age_seconds"})
+
+    def once(self, request: RawRequest) -> str:
+        """Return the token, which proves one body only."""
+        return proof_of(request)[TOKEN]
+
+    def parse(
+        self,
+        request: RawRequest,
+        account: ChannelAccount,
+        received_at: datetime,
+        ids: KeyedIds,
+    ) -> Parsed:
+        """Translate one mail, or one event of a mail of ours."""
+        if is_event(request):
+            return _news(request, Builder(account, received_at, ids, vouched=True))
+        form = read_form(request)
+        builder = Builder(account, received_at, ids, vouched=False)
+        sender = form.part("sender")
+        recipients = (form.text("recipient") or "").split(",")
+        envelope = envelope_of(account, sender.text() if sender else None, recipients)
+        raw = form.part("body-mime")
+        if raw is not None:
+            return translate_mail(raw.body, envelope, builder)
+        headers = list(_headers(form))
+        if not headers and form.part("body-plain") is None:
+            raise Unparseable("body-mime, body-plain: missing")
+        text, html = form.text("body-plain"), form.text("body-html")
+        mail = rebuilt_mail(headers, text, html, list(_files(form)))
+        return with_files(translate_mail(mail, envelope, builder), _stored(form))
+
+
+def _headers(form: Form) -> Iterator[tuple[str, str]]:
+    given = form.json("message-headers")
+    for pair in given if isinstance(given, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, str) for x in pair):
+            yield clean(pair[0]), clean(pair[1])
+    if not isinstance(given, list):
+        fields = {part.name.lower(): part.name for part in reversed(form.parts)}
+        for name in HEADERS:
+            value = form.text(fields.get(name.lower(), name))
+            if value:
+                yield name, value
+
+
+def _files(form: Form) -> Iterator[MailFile]:
+    content_ids = {
+        part_name: content_id
+        for content_id, part_name in object_at(form.json("content-id-map")).items()
+        if isinstance(part_name, str)
+    }
+    for part in form.files():
+        yield MailFile(part.file_name, part.media_type, part.body, content_ids.get(part.name))
+
+
+def _stored(form: Form) -> Iterator[dict[str, Any]]:
+    """Yield the files that a `store()` route keeps at Mailgun."""
+    listed = form.json("attachments")
+    for item in listed[:_STORED_AT_MOST] if isinstance(listed, list) else ():
+        url, size = string_at(item, "url"), value_at(item, "size")
+        if url and len(url) <= 2_048:
+            yield {
+                "reference": clean(url),
+                "media_type": clean(string_at(item, "content-type") or "")[:255]
+                or "application/octet-stream",
+                "name": short(string_at(item, "name")),
+                "size": size if isinstance(size, int) and size >= 0 else None,
+            }
+
+
+def _news(request: RawRequest, builder: Builder) -> Parsed:
+    told = object_at(parsed_json(request.body), "event-data")
+    if not told:
+        raise Unparseable("event-data: missing")
+    events, broken = each([told], lambda part: [_event(builder, part)], lambda _: request.body)
+    return Parsed(tuple(events), tuple(broken))
+
+
+def _event(builder: Builder, told: dict[str, Any]) -> Event:
+    own_id, kind = string_at(told, "id"), string_at(told, "event")
+    if own_id is None or kind is None:
+        raise Broken("id, event: missing")
+    status = STATUSES.get(kind)
+    if status == "failed" and string_at(told, "severity") == "temporary":
+        status = "queued"
+    reasons = [("delivery-status", "description"), ("delivery-status", "message"), ("reason",)]
+    moment = value_at(told, "timestamp")
+    return news(
+        builder,
+        clean(own_id),
+        message_id=string_at(told, "message", "headers", "message-id"),
+        recipient=string_at(told, "recipient"),
+        status=status,
+        kind=kind,
+        reason=next(filter(None, (string_at(told, *path) for path in reasons)), None),
+        occurred_at=from_unix(str(int(moment))) if isinstance(moment, (int, float)) else None,
+        raw=None if status else as_raw(told),
+    )

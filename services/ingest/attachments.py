@@ -1,0 +1,91 @@
+"""Files of a conversation, got only when somebody asks: from our blobs or through the guard."""
+
+import asyncio
+from typing import Protocol
+from urllib.parse import quote
+
+from services.ingest.accounts import Door, Doors
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.mail_parts import file_of
+from services.ingest.domain import limits
+from services.ingest.domain.addresses import target_of
+from services.ingest.domain.conversations import Conversation
+from services.ingest.outgoing import FetchFailed, Guard, fetch
+from services.ingest.senders.contract import API_URL
+from services.ingest.sending import based
+from shared.http import ApiError
+
+_BLOB = "blob:"
+
+
+class Blobs(Protocol):
+    """Gives bytes by id; `shared.mongo.Database` is one."""
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        """Return the bytes kept under an id, or None."""
+        ...
+
+
+class Attachments:
+    """Gets files by reference."""
+
+    def __init__(self, blobs: Blobs, doors: Doors, guard: Guard) -> None:
+        self._blobs, self._doors, self._guard = blobs, doors, guard
+
+    async def of(self, known: Conversation, reference: str) -> tuple[str, bytes]:
+        """Return name (quoted for a header) and bytes of a file that came in this conversation.
+
+        Only references its own events told: nobody can make us fetch what he likes.
+        """
+        file = next((file for file in known.files if file.reference == reference), None)
+        door = self._doors.get((known.provider, known.account))
+        if file is None or (door is None and not reference.startswith(_BLOB)):
+            raise ApiError(
+                404, "unknown-attachment", "This conversation has no such file.", "Check it."
+            )
+        if reference.startswith(_BLOB):
+            content = await self._blob(reference)
+        else:
+            assert door is not None
+            content = await self._download(reference, door)
+        return quote(file.name, safe=""), content
+
+    async def get(self, reference: str, door: Door) -> tuple[str, bytes]:
+        """Return media type and bytes of a file that goes out: a blob, or any https address."""
+        if reference.startswith(_BLOB):
+            return "application/octet-stream", await self._blob(reference)
+        return await fetch(self._guard, reference, limit=limits.REPLY_FILES_SIZE)
+
+    async def _download(self, reference: str, door: Door) -> bytes:
+        """Fetch from the provider, with our credentials where its sender says so."""
+        made = door.sender.download(reference, door.account) if door.sender else None
+        if made is None or door.sender is None:
+            raise FetchFailed("this channel account has no way to fetch files")
+        base = door.account.options.get(API_URL)
+        hosts = frozenset({target_of(base).host}) if base else door.sender.hosts
+        request = based(made, base)
+        _, content = await fetch(self._guard, request.url, hosts=hosts, headers=request.headers)
+        return content
+
+    async def _blob(self, reference: str) -> bytes:
+        """Return a blob, or the part of a mail that `blob:<id>#<number>` names."""
+        blob_id, _, number = reference.removeprefix(_BLOB).partition("#")
+        content = await self._blobs.get_blob(blob_id)
+        if content is None:
+            raise FetchFailed("it is not kept any more")
+        if not number:
+            return content
+        part = await asyncio.to_thread(_part, content, number)
+        if part is None:
+            raise FetchFailed("its mail has no such part")
+        return part
+
+
+def _part(raw: bytes, number: str) -> bytes | None:
+    if not (number.isascii() and number.isdigit()):
+        return None
+    try:
+        leaf = file_of(raw, int(number[:6]))
+    except Unparseable:
+        return None
+    return leaf.body if leaf else None

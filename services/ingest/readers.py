@@ -1,0 +1,197 @@
+"""Where a request is translated: at once, in a thread, or in a process that may die of it.
+
+Translating is pure, so only its time matters. A large mail is a program for other people's
+parsers: it runs in a worker process with limits of processor time and memory, and a mail that
+exceeds them, or kills its worker, becomes a dead letter. The process is replaced.
+"""
+
+import asyncio
+import contextlib
+import os
+import pickle
+import struct
+import sys
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.ingest.adapters.contract import (
+    Adapter,
+    BrokenPart,
+    ChannelAccount,
+    Parsed,
+    RawRequest,
+)
+from services.ingest.domain import limits
+from services.ingest.parse import read
+from shared.errors import Unavailable
+from shared.ids import KeyedIds
+
+_OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
+_START_SECONDS = 30.0  # importing takes one second on an idle machine
+_LENGTH = struct.Struct("!Q")
+
+
+class Reader(Protocol):
+    """Translates a request; never raises for what is in it, as `parse.read` does not."""
+
+    async def __call__(
+        self,
+        adapter: Adapter,
+        request: RawRequest,
+        account: ChannelAccount,
+        received_at: datetime,
+        ids: KeyedIds,
+    ) -> Parsed:
+        """Return what the request turns into; raise `Unavailable` if nobody can read it now."""
+        ...
+
+
+async def read_here(
+    adapter: Adapter,
+    request: RawRequest,
+    account: ChannelAccount,
+    received_at: datetime,
+    ids: KeyedIds,
+) -> Parsed:
+    """Translate in this process: small requests at once, mail and large ones in a thread."""
+    if len(request.body) < _OFF_LOOP and adapter.transport != "smtp":
+        return read(adapter, request, account, received_at, ids)
+    return await asyncio.to_thread(read, adapter, request, account, received_at, ids)
+
+
+class IsolatedReader:
+    """A `Reader` that sends large requests of adapters that say `isolated` to worker processes.
+
+    At most `workers` run; each starts when it is first needed. A request they need more than
+    `seconds` for becomes a dead letter. Everything else is read here.
+    """
+
+    def __init__(
+        self, workers: int = limits.MAIL_WORKERS, seconds: float = limits.MAIL_SECONDS
+    ) -> None:
+        self._turns = asyncio.Semaphore(workers)
+        self._idle: list[_Worker] = []
+        self._seconds = seconds
+
+    async def __call__(
+        self,
+        adapter: Adapter,
+        request: RawRequest,
+        account: ChannelAccount,
+        received_at: datetime,
+        ids: KeyedIds,
+    ) -> Parsed:
+        """Return what the request turns into; raise `Unavailable` if no worker can be started."""
+        if not adapter.isolated or len(request.body) < limits.MAIL_ISOLATED:
+            return await read_here(adapter, request, account, received_at, ids)
+        without_secrets = replace(account, secrets={})
+        job = pickle.dumps((self._seconds, adapter, request, without_secrets, received_at, ids))
+        async with self._turns:
+            answer = await self._answer(job)
+        if isinstance(answer, str):
+            return Parsed(broken=(BrokenPart(request.body, answer),))
+        return _with_body(answer, request.body)
+
+    async def _answer(self, job: bytes) -> Parsed | str:
+        """Return what a worker answers, or why it did not."""
+        worker = await self._worker()
+        try:
+            async with asyncio.timeout(self._seconds):
+                parsed: Parsed = await worker.read(job)
+        except TimeoutError:
+            return "mail: took too long"
+        except (OSError, EOFError):
+            return "mail: its reader died"
+        else:
+            self._idle.append(worker)
+            return parsed
+        finally:
+            if worker not in self._idle:
+                worker.kill()
+
+    async def _worker(self) -> "_Worker":
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+        return await _Worker.start()
+
+    async def close(self) -> None:
+        """End the workers."""
+        while self._idle:
+            self._idle.pop().kill()
+
+
+class _Worker:
+    """One process, and the pipes to it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls) -> "_Worker":
+        """Start a process and wait until it is ready; raise `Unavailable` if it never is."""
+        path = os.pathsep.join(place or os.getcwd() for place in sys.path)  # noqa: PTH109
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "services.ingest.mail_worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # what a parser says of a mail is personal data
+                env={"PYTHONPATH": path},  # no secret of ours is in its environment
+                start_new_session=True,  # Ctrl-C is for us: it ends when we do
+            )
+        except OSError:
+            raise _unavailable() from None
+        worker = cls(process)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await worker._frame()
+        except (TimeoutError, EOFError):
+            worker.kill()
+            raise _unavailable() from None
+        except BaseException:
+            worker.kill()
+            raise
+        return worker
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the process still runs, as far as is known."""
+        return self._process.returncode is None
+
+    async def read(self, job: bytes) -> Any:
+        """Have a job done; raise `EOFError` or `OSError` if the process dies of it."""
+        assert self._process.stdin
+        self._process.stdin.write(_LENGTH.pack(len(job)))
+        self._process.stdin.write(job)
+        await self._process.stdin.drain()
+        return pickle.loads(await self._frame())
+
+    async def _frame(self) -> bytes:
+        assert self._process.stdout
+        (length,) = _LENGTH.unpack(await self._process.stdout.readexactly(_LENGTH.size))
+        return await self._process.stdout.readexactly(length)
+
+    def kill(self) -> None:
+        """End the process; it is reaped by the loop."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        if self._process.stdin:
+            self._process.stdin.close()
+
+
+def _with_body(parsed: Parsed, body: bytes) -> Parsed:
+    """Put back the request's own bytes, which the worker does not send back: they may be 25 MiB."""
+    return replace(
+        parsed,
+        blobs=tuple(replace(blob, body=blob.body or body) for blob in parsed.blobs),
+        broken=tuple(replace(part, body=part.body or body) for part in parsed.broken),
+    )
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("No process to read a large mail in could be started.", "Try again.")

@@ -1,0 +1,121 @@
+"""`/v1/conversations`: where agents' desktops and bots answer customers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import JSONResponse, Response
+
+from services.ingest.accounts import ApiKey
+from services.ingest.attachments import Attachments
+from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.keys import require_key
+from services.ingest.outgoing import FetchFailed
+from services.ingest.replies import Replies, ReplyBody
+from services.ingest.reply_rules import conversation_view, reply_view
+from shared.clock import Clock
+from shared.http import ApiError
+
+_LONGEST_KEY = 255
+_TAKEN: dict[int | str, dict[str, Any]] = {
+    202: {"description": "Durable; it will be sent once. Ask for its state, or read the topic."},
+    400: {"description": "No Idempotency-Key."},
+    401: {"description": "No valid API key."},
+    404: {"description": "No such conversation, or none that this key may see."},
+    409: {"description": "It cannot be sent here, not now, or its key was used for another."},
+    422: {"description": "It can never be sent like this; the message says what to change."},
+    429: {"description": "Too many automatic replies to this customer."},
+    503: {"description": "Not known to be durable; send the same again with the same key."},
+}
+_SHIELD = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+
+class ReplyApi:
+    """The endpoints of conversations, replies and attachments."""
+
+    def __init__(
+        self,
+        keys: Mapping[str, ApiKey],
+        replies: Replies,
+        attachments: Attachments,
+        clock: Clock,
+    ) -> None:
+        self._keys, self._replies = keys, replies
+        self._attachments, self._clock = attachments, clock
+
+    def router(self) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter()
+        errors: dict[int | str, dict[str, Any]] = {s: _TAKEN[s] for s in (401, 404)}
+        conversation = "/v1/conversations/{conversation_id}"
+        router.add_api_route(conversation, self.conversation, responses=errors)
+        router.add_api_route(
+            f"{conversation}/replies",
+            self.take,
+            methods=["POST"],
+            status_code=202,
+            responses=_TAKEN,
+        )
+        router.add_api_route(f"{conversation}/replies/{{reply_id}}", self.reply, responses=errors)
+        router.add_api_route(
+            "/v1/attachments",
+            self.attachment,
+            responses={
+                **errors,
+                200: {"content": {"application/octet-stream": {}}},
+                424: {"description": "Its host did not give it, or it may not be fetched."},
+            },
+            response_class=Response,
+        )
+        return router
+
+    async def conversation(self, request: Request, conversation_id: str) -> Response:
+        """Say where a reply would go, and what may be sent now."""
+        known = await self._replies.conversation(conversation_id, self._key(request))
+        sender = self._replies.sender_of(known)
+        return JSONResponse(conversation_view(known, sender, self._clock.now()))
+
+    async def take(
+        self,
+        request: Request,
+        conversation_id: str,
+        body: ReplyBody,
+        idempotency_key: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Take a reply in; the same Idempotency-Key and body give the same reply."""
+        key = self._key(request)
+        if not idempotency_key or len(idempotency_key) > _LONGEST_KEY:
+            raise ApiError(
+                400,
+                "idempotency-key-missing",
+                "A reply needs an Idempotency-Key header of 1 to 255 characters.",
+                "Send a new one with every reply, the same one to repeat a request.",
+            )
+        reply = await self._replies.take(conversation_id, body, idempotency_key, key)
+        return JSONResponse(reply_view(reply), status_code=202)
+
+    async def reply(self, request: Request, conversation_id: str, reply_id: str) -> Response:
+        """Say what became of a reply: waiting, sending, sent, failed or unknown, and why."""
+        reply = await self._replies.reply(conversation_id, reply_id, self._key(request))
+        return JSONResponse(reply_view(reply))
+
+    async def attachment(self, request: Request, conversation: str, reference: str) -> Response:
+        """Give a file of a conversation, fetched from where it is; never to be shown inline."""
+        known = await self._replies.conversation(conversation, self._key(request))
+        try:
+            name, content = await self._attachments.of(known, reference)
+        except FetchFailed as error:
+            raise ApiError(
+                424, "not-fetched", f"The file was not fetched: {error}.", "Try again later."
+            ) from None
+        disposition = f"attachment; filename*=UTF-8''{name}" if name else "attachment"
+        headers = {**_SHIELD, "Content-Disposition": disposition}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    def _key(self, request: Request) -> ApiKeyPolicy:
+        return require_key(request, self._keys, self._clock.now())

@@ -1,0 +1,70 @@
+"""What everybody is told of a reply: `message.sent`, or a `delivery.changed` that says why not."""
+
+from services.ingest.adapters.building import source_of
+from services.ingest.store import Document
+from shared.events import Event
+from shared.events.contact import DeliveryChanged, MessageSent
+from shared.events.contact_data import DeliveryChangedData, MessageSentData
+from shared.ids import provider_event_id
+
+
+def event_of(reply: Document) -> Event:
+    """Return the event that tells a settled reply's outcome; the same however often it is made.
+
+    A message that was sent has the id that the provider's own echo of it would have. One that was
+    not, or nobody knows, goes by our reply id: the provider never named it.
+    """
+    if reply["state"] == "sent":
+        return _message_sent(reply)
+    data = DeliveryChangedData.model_validate(
+        {
+            **_common(reply, f"{reply['_id']}/{reply['state']}"),
+            "message_id": reply["_id"],
+            "status": "failed",
+            "reason": reply["reason"],
+        }
+    )
+    return DeliveryChanged(**_envelope(reply, data.provider_event_id), data=data)
+
+
+def _message_sent(reply: Document) -> Event:
+    content = reply["content"]
+    data = MessageSentData.model_validate(
+        {
+            **_common(reply, reply["message_id"]),
+            "message_id": reply["message_id"],
+            "kind": "template" if content["template"] else "text",
+            "subject": content["subject"],
+            "text": content["text"],
+            "html": content["html"],
+            "attachments": content["files"],
+            "in_reply_to": content["in_reply_to"],
+            "automatic": content["sender"] == "system",
+            "sender": content["sender"],
+            "agent_id": content["agent_id"],
+            "reply_id": reply["_id"],
+        }
+    )
+    return MessageSent(**_envelope(reply, reply["message_id"]), data=data)
+
+
+def _common(reply: Document, own_id: str) -> dict[str, object]:
+    return {
+        "channel": reply["channel"],
+        "provider": reply["provider"],
+        "channel_account": reply["account"],
+        "conversation_id": reply["conversation_id"],
+        "contact_points": reply["content"]["contact_points"],
+        "occurred_at": reply["settled_at"],
+        "received_at": reply["settled_at"],
+        "provider_event_id": own_id,
+    }
+
+
+def _envelope(reply: Document, own_id: str) -> dict[str, object]:
+    return {
+        "id": provider_event_id(reply["provider"], reply["account"], own_id),
+        "source": source_of(reply["provider"], reply["account"]),
+        "time": reply["settled_at"],
+        "partitionkey": reply["conversation_id"],
+    }

@@ -1,0 +1,1 @@
+"""What ours is compared with: itself without Kafka, and an app as a user would write it."""
