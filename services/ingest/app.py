@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from starlette.routing import BaseRoute
 
@@ -14,12 +15,12 @@ from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
 from services.ingest.chat import ChatServer
 from services.ingest.chat_account import read_chat_accounts
-from services.ingest.chat_live import ChatLive
+from services.ingest.chat_live import ChatLive, Watched
 from services.ingest.chat_pages import ChatPages
 from services.ingest.chat_presence import NothingKnown, Presence
 from services.ingest.chat_sessions import ChatSessions
 from services.ingest.chat_socket import Chat
-from services.ingest.chat_store import ChatStore
+from services.ingest.chat_store import ChatDatabase, ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
@@ -77,8 +78,12 @@ def create_http(
     return api
 
 
+class _ChatDatabase(ChatDatabase, Watched, Protocol):
+    """What the chat needs of a database; `shared.mongo.Database` is one."""
+
+
 def create_chat(
-    database: Database, intake: Intake, meter: Meter, presence: Presence | None = None
+    database: _ChatDatabase, intake: Intake, meter: Meter, presence: Presence | None = None
 ) -> tuple[Chat, ChatLive]:
     """Return what all chat sockets share, and what wakes them (it must run)."""
     live, store = ChatLive(database, meter), ChatStore(database, intake.clock)
