@@ -19,6 +19,7 @@ from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.http import create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -45,6 +46,7 @@ def create_http(webhooks: Webhooks, events: EventsApi) -> FastAPI:
     api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY_META)
     api.router.routes.extend(webhooks.routes())
     api.include_router(events.router())
+    api.router.routes.extend(contract_routes("ingest", api))
     return api
 
 
