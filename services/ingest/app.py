@@ -42,6 +42,7 @@ from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -75,6 +76,7 @@ def create_http(
     api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
+    api.router.routes.extend(contract_routes("ingest", api))
     return api
 
 
