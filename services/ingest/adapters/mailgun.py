@@ -42,6 +42,7 @@ class Mailgun(Adapter):
     scheme = MAILGUN
     media_types = frozenset({URLENCODED, MULTIPART, "application/json"})
     max_body = limits.MAIL
+    isolated = True
     options = frozenset({"address"})
     optional = frozenset({"max_age_seconds"})
 

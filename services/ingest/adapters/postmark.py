@@ -56,6 +56,7 @@ class Postmark(Adapter):
         header="authorization", secret="credentials", prefix="Basic ", encoded=base64.b64encode
     )
     max_body = limits.MAIL
+    isolated = True
     options = frozenset({"address"})
 
     def parse(

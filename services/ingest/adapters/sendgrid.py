@@ -52,6 +52,7 @@ class SendGrid(Adapter):
     scheme = SENDGRID
     media_types = frozenset({MULTIPART, URLENCODED, "application/json"})
     max_body = limits.MAIL
+    isolated = True
     options = frozenset({"address"})
     optional = frozenset({"max_age_seconds"})
 

@@ -41,6 +41,7 @@ class Ses(Adapter):
     scheme = SNS
     media_types = frozenset({"text/plain", "application/json"})
     max_body = limits.MAIL
+    isolated = True
     options = frozenset({"address", "topic_arn"})
 
     def parse(
