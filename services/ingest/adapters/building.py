@@ -113,7 +113,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
     """Return a part of a payload for `raw`: as it came, but encodable; `Broken` if too large."""
     written = clean(json.dumps(part, ensure_ascii=False))
-    if len(written) > limits.PART:
+    if len(written.encode()) > limits.PART:
         raise Broken("part: too large")
     found: dict[str, Any] = json.loads(written)
     return found

@@ -16,6 +16,9 @@ from services.ingest.adapters.line import Line
 from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.messenger import Messenger
 from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.postmark import Postmark
+from services.ingest.adapters.sendgrid import SendGrid
+from services.ingest.adapters.ses import Ses
 from services.ingest.adapters.slack import Slack
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from services.ingest.adapters.telegram import Telegram
@@ -25,6 +28,7 @@ from services.ingest.adapters.viber import Viber
 from services.ingest.adapters.vonage import Vonage
 from services.ingest.adapters.webchat import WebChat
 from services.ingest.adapters.whatsapp import WhatsApp
+from services.ingest.adapters.x import X
 from services.ingest.adapters.zendesk import Zendesk
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -39,6 +43,9 @@ ADAPTERS: Mapping[str, Adapter] = {
         Form(),
         Genesys(),
         Portal(),
+        Postmark(),
+        SendGrid(),
+        Ses(),
         StandardWebhooksHook(),
         Instagram(),
         Mailgun(),
@@ -52,6 +59,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         Viber(),
         WebChat(),
         WhatsApp(),
+        X(),
         Zendesk(),
     )
 }
