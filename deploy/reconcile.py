@@ -23,7 +23,7 @@ from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.parse import read
 from services.ingest.publisher import EventPublisher, without_doubles
 from services.ingest.senders.contract import API_URL, Answer, Call, retry_after
-from services.ingest.sending import based
+from services.ingest.sending import placed
 from services.ingest.settings import Settings
 from shared.clock import Clock, SystemClock
 from shared.errors import PolicyError, ThroughlineError
@@ -92,16 +92,15 @@ class Reconciler:
 
     async def _answer(self, composed: Call) -> Answer:
         """Return a good answer; a list may be asked for again, so every doubt is tried again."""
-        base = self.door.account.options.get(API_URL)
         try:
-            hosts = frozenset({target_of(base).host}) if base else self.lister.hosts
+            placed_call, hosts = placed(composed, self.door)
         except AddressRefused as refused:
             raise NotListed(f"api_url may not be asked: {refused}.", "Name https.") from None
         why = ""
         for attempt in range(ATTEMPTS):
             wait: timedelta | None = None
             try:
-                answer = await call(self.guard, based(composed, base), hosts, limit=limits.FETCHED)
+                answer = await call(self.guard, placed_call, hosts, limit=limits.FETCHED)
             except AddressRefused as refused:
                 raise NotListed(
                     f"The provider may not be asked: {refused}.", "See api_url."

@@ -23,6 +23,7 @@ from services.ingest.accounts import Door
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.listers.registry import LISTERS
+from services.ingest.senders.registry import SENDERS
 from shared.errors import PolicyError, ThroughlineError, Unavailable
 from tests.support.builders_ingest import IDS, NOW, FakePublisher, StoppedClock, parse
 from tests.support.builders_replies import sending_account
@@ -58,7 +59,7 @@ def reconciler(stub: ProviderStub, publisher: FakePublisher | None = None) -> Re
     """Return a reconciler of the fixtures' Twilio account at the stand-in."""
     options = {"account_sid": SID, "from": "+38615550101", "api_url": stub.url}
     account = sending_account("twilio", secrets={}, **options)
-    door = Door(ADAPTERS["twilio"], account)
+    door = Door(ADAPTERS["twilio"], account, SENDERS["twilio"])
     return Reconciler(
         door,
         LISTERS["twilio"],

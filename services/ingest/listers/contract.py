@@ -51,14 +51,12 @@ class Page:
 
 
 class Lister(ABC):
-    """One provider's list of past messages.
+    """One provider's list of past messages; its calls go to the hosts of the provider's sender.
 
-    `secrets` and `options` are names in channels.yaml that listing needs (most are those of
-    sending); `hosts` are the only ones its calls may go to.
+    `secrets` and `options` are names in channels.yaml that listing needs, of those of sending.
     """
 
     provider: ClassVar[str]
-    hosts: ClassVar[frozenset[str]]
     secrets: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[frozenset[str]] = frozenset()
 

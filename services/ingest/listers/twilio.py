@@ -34,7 +34,6 @@ class TwilioLister(Lister):
     """The Messages resource: customers' messages, and how far ours got."""
 
     provider = "twilio"
-    hosts = frozenset({"api.twilio.com"})
     secrets = frozenset({"auth_token"})
     options = frozenset({"account_sid"})
 

@@ -23,7 +23,6 @@ class VonageLister(Lister):
     """The records of inbound messages, with their text."""
 
     provider = "vonage"
-    hosts = frozenset({"api.nexmo.com"})
     secrets = frozenset({"api_secret"})
     options = frozenset({"api_key"})
 
