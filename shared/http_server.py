@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from shared.errors import SettingsError
+from shared.sockets import socket_options
 
 _KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
 HTTP_GRACE = 5  # seconds for requests in flight
@@ -30,11 +31,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=HTTP_GRACE,
                 timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,
-                ws=BoundedSocket,
-                ws_max_size=SOCKET_FRAME,
-                ws_ping_interval=SOCKET_PING,
-                ws_ping_timeout=SOCKET_PING,
-                ws_per_message_deflate=False,
+                **socket_options(),
             )
         )
 

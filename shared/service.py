@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 
 from shared.clock import Clock, SystemClock
 from shared.errors import ThroughlineError
-from shared.http_server import HTTP_GRACE, Server
+from shared.http_server import Server
 from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
@@ -182,7 +182,7 @@ class Service:
         self.health.draining = True
         self._log.info("draining")
         if getattr(self, "_http", None) is not None:
-            await self._say_goodbye()
+            await asyncio.gather(*(self._disconnect(_forever(leave)) for leave in self._on_stop))
             await self._http.stop()
         await asyncio.gather(
             *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
@@ -193,22 +193,14 @@ class Service:
         self.database.close()
         self._log.info("stopped in good order")
 
-    async def _say_goodbye(self) -> None:
-        """Let whoever holds connections of its own end them in good order, within a limit."""
-        try:
-            async with asyncio.timeout(HTTP_GRACE):
-                await asyncio.gather(*(leave() for leave in self._on_stop))
-        except TimeoutError:
-            self._log.warning("connections did not end in time", where="stop")
-
     async def _disconnect(self, stopping: Coroutine[Any, Any, None]) -> None:
-        """Say goodbye to Kafka, but not for ever: everything that matters is in MongoDB by now.
+        """Say goodbye, but not for ever: everything that matters is in MongoDB by now.
 
         Without a broker aiokafka looks for its group's coordinator with no limit of time.
         """
         done, _ = await asyncio.wait({asyncio.create_task(stopping)}, timeout=_DISCONNECT)
         if not done:
-            self._log.warning("disconnected without Kafka's answer", where="stop")
+            self._log.warning("disconnected without an answer", where="stop")
         for task in done:
             if error := task.exception():
                 self._log.warning("disconnecting failed", error=type(error).__name__)
