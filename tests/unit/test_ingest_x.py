@@ -91,7 +91,8 @@ def test_nobody_gets_a_bodys_signature_by_asking_about_it_as_a_token(body: str) 
 def test_a_direct_message_tells_who_wrote_what_when_and_where_to_answer() -> None:
     event = only("text")
     assert event.type == "throughline.message.received.v1"
-    assert event.data.text == "Is parcel <4711> on its way?"
+    assert event.data.text == "Is my parcel on its way?"
+    assert only("escaped").data.text == "Is parcel <4711> on its way?"
     assert (event.data.channel, event.data.contact_points) == ("messaging", (ANA,))
     assert (event.data.display_name, event.data.reply_to) == ("Ana Kovač", "dm:3805104374")
     assert event.time == datetime(2025, 11, 3, 9, 0, 0, 123000, tzinfo=UTC)
