@@ -58,7 +58,7 @@ def _add_topics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_parse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parse = _add(commands, "parse", "show the events a provider's payload on stdin becomes", _parse)
-    parse.add_argument("provider", metavar="PROVIDER", help="email, twilio, whatsapp")
+    parse.add_argument("provider", metavar="PROVIDER", help="a provider with an adapter")
     parse.add_argument("--account", default="main", metavar="ID", help="channel account (main)")
     parse.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a header of the request"

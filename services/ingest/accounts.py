@@ -89,11 +89,14 @@ def _sender(where: str, entry: ChannelAccountPolicy, adapter: Adapter) -> Sender
     if sender is None:
         return None
     received = adapter.secrets | adapter.options | adapter.optional
-    own = (sender.secrets | sender.options) - received
+    needed = sender.secrets | sender.options
+    own = needed - received
     extra = (sender.optional_secrets | sender.optional | {API_URL}) - received
     given = frozenset(entry.secrets) | frozenset(entry.options)
+    if not own:
+        return sender if needed <= given else None
     # all or none: half of it is a mistake that would show only when somebody answers
-    return sender if not own or (own | extra) & given else None
+    return sender if (own | extra) & given else None
 
 
 def _require(where: str, entry: ChannelAccountPolicy, names: _Names) -> None:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
+from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
 from services.ingest.chat import ChatServer
@@ -41,6 +42,7 @@ from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -74,6 +76,7 @@ def create_http(
     api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
+    api.router.routes.extend(contract_routes("ingest", api))
     return api
 
 
@@ -158,6 +161,7 @@ def create_app(settings: Settings | None = None) -> Service:
             mails,
             spool.run,
             outbox.run,
+            *(client.run for client in ami_clients(doors, intake)),
             *((live.run, chat_server.tend) if chats else ()),
         ),
         on_stop=(chat_server.drain,),

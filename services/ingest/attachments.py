@@ -8,11 +8,10 @@ from services.ingest.accounts import Door, Doors
 from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.mail_parts import file_of
 from services.ingest.domain import limits
-from services.ingest.domain.addresses import target_of
+from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
 from services.ingest.outgoing import FetchFailed, Guard, fetch
-from services.ingest.senders.contract import API_URL
-from services.ingest.sending import based
+from services.ingest.sending import placed
 from shared.http import ApiError
 
 _BLOB = "blob:"
@@ -61,9 +60,10 @@ class Attachments:
         made = door.sender.download(reference, door.account) if door.sender else None
         if made is None or door.sender is None:
             raise FetchFailed("this channel account has no way to fetch files")
-        base = door.account.options.get(API_URL)
-        hosts = frozenset({target_of(base).host}) if base else door.sender.hosts
-        request = based(made, base)
+        try:
+            request, hosts = placed(made, door)
+        except AddressRefused as error:
+            raise FetchFailed(str(error)) from None
         _, content = await fetch(self._guard, request.url, hosts=hosts, headers=request.headers)
         return content
 

@@ -41,9 +41,7 @@ async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver
             return await deliver(composed.reply)
         if isinstance(composed, Mail):
             return await submit(guard, composed)
-        base = door.account.options.get(API_URL)
-        hosts = frozenset({target_of(base).host}) if base else door.sender.hosts
-        answer = await call(guard, based(composed, base), hosts)
+        answer = await call(guard, *placed(composed, door))
     except AddressRefused as error:
         return Refused(f"not allowed: {error}")
     except NotSent as error:
@@ -59,10 +57,21 @@ async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver
         return Unclear("its answer was not understood")
 
 
-def based(composed: Call, base: str | None) -> Call:
-    """Return the call at another base, its own path behind it."""
+def placed(composed: Call, door: Door) -> tuple[Call, frozenset[str]]:
+    """Return the call where its channel account says that it goes, and the hosts it may go to.
+
+    The option `api_url` puts another base before the path, for the provider's own hosts only.
+    """
+    assert door.sender is not None
+    base = door.account.options.get(API_URL)
     if base is None:
-        return composed
+        return composed, door.sender.hosts
+    other = frozenset({target_of(base).host})
+    host = target_of(composed.url).host
+    if host in other:
+        return composed, other
+    if host not in door.sender.hosts:
+        raise AddressRefused("the host is not one of the provider's")
     own = urlsplit(composed.url)
-    target = base.rstrip("/") + own.path + (f"?{own.query}" if own.query else "")
-    return replace(composed, url=target)
+    path = own.path + (f"?{own.query}" if own.query else "")
+    return replace(composed, url=base.rstrip("/") + path), other

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.senders.registry import SENDERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "routing", "sla", "profile")
@@ -82,6 +83,15 @@ def test_every_provider_has_a_page_that_names_its_secrets_and_options(provider: 
     adapter = ADAPTERS[provider]
     page = (ROOT / "docs/channels" / f"{provider}.md").read_text()
     for name in adapter.secrets | adapter.options | adapter.optional:
+        assert f"`{name}`" in page
+
+
+@pytest.mark.parametrize("provider", sorted(SENDERS))
+def test_every_way_out_is_described_with_its_secrets_and_options(provider: str) -> None:
+    sender = SENDERS[provider]
+    page = (ROOT / "docs/channels" / f"{provider}.md").read_text()
+    secrets, options = sender.secrets | sender.optional_secrets, sender.options | sender.optional
+    for name in secrets | options:
         assert f"`{name}`" in page
 
 

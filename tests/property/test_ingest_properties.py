@@ -47,9 +47,11 @@ HEADERS = st.lists(
     max_size=4,
 ).map(tuple)
 PROVIDERS = st.sampled_from(sorted(ADAPTERS))
+DOORS = st.sampled_from([name for name in sorted(ADAPTERS) if ADAPTERS[name].transport != "client"])
+"""Providers that come to us: whoever we connect to ourselves proves nothing in a packet."""
 
 
-@given(PROVIDERS, st.binary(max_size=300), HEADERS, st.text(max_size=50))
+@given(DOORS, st.binary(max_size=300), HEADERS, st.text(max_size=50))
 def test_no_request_is_verified_or_breaks_the_verifier(
     provider: str, body: bytes, headers: tuple[tuple[str, bytes], ...], query: str
 ) -> None:

@@ -30,12 +30,13 @@ class Asked:
 
 @dataclass
 class Script:
-    """What to answer: a status with a body, or nothing (`hang`), or a closed door (`drop`)."""
+    """What to answer, after `wait` is set; or nothing (`hang`), or a closed door (`drop`)."""
 
     status: int = 200
     body: bytes | Callable[[int], bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
     then: str = ""
+    wait: asyncio.Event | None = None
 
 
 HANG = Script(then="hang")
@@ -83,6 +84,8 @@ class ProviderStub:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.asked.append(Asked(method, path, headers, body))
         answer = self.script.pop(0) if self.script else self.usual
+        if answer.wait is not None:
+            await answer.wait.wait()
         if answer.then == "hang":
             await reader.read()  # until the other side gives up
             return

@@ -82,9 +82,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request to a provider; `headers` hold credentials, so they never show in a repr."""
+    """One HTTP request to a provider; what may hold credentials never shows in a repr.
 
-    url: str
+    `headers` do, and so does the address for Telegram.
+    """
+
+    url: str = field(repr=False)
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"

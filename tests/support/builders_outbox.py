@@ -1,0 +1,153 @@
+"""Builders for replies: a policy with two channel accounts that can send, and conversations."""
+
+import hashlib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from services.ingest.accounts import Doors, open_doors
+from services.ingest.conversation_index import fact_of
+from services.ingest.domain.channels import ChannelsPolicy
+from services.ingest.domain.conversations import Conversation, hear
+from services.ingest.reply_store import reply_document
+from services.ingest.senders.contract import Reply
+from shared.events.contact import MessageReceived
+from shared.ids import KeyedIds, derived_id
+from tests.support.builders import a_message_received
+from tests.support.deployment import ID_KEY
+
+IDS = KeyedIds(ID_KEY)
+KEY = "desk.a-secret-of-the-agents-desktop"
+OTHER_KEY = "other.a-secret-of-somebody-else"
+SECRETS = {
+    "WHATSAPP_APP_SECRET": "app-secret",
+    "WHATSAPP_VERIFY_TOKEN": "verify-token",
+    "WHATSAPP_ACCESS_TOKEN": "access-token",
+    "DESK_KEY_SHA256": hashlib.sha256(KEY.encode()).hexdigest(),
+    "OTHER_KEY_SHA256": hashlib.sha256(OTHER_KEY.encode()).hexdigest(),
+}
+WHATSAPP = IDS.conversation_id("whatsapp", "main", "SI.1")
+EMAIL = IDS.conversation_id("email", "support", "m-1@mail.example.si")
+
+
+def channels(whatsapp_url: str = "http://127.0.0.1:1", relay_port: int = 1) -> dict[str, Any]:
+    """Return a `channels.yaml` whose accounts send to stand-ins."""
+    return {
+        "version": 1,
+        "channel_accounts": [
+            {
+                "provider": "whatsapp",
+                "account": "main",
+                "secrets": {
+                    "app_secret": ["env:WHATSAPP_APP_SECRET"],
+                    "verify_token": ["env:WHATSAPP_VERIFY_TOKEN"],
+                    "access_token": ["env:WHATSAPP_ACCESS_TOKEN"],
+                },
+                "options": {
+                    "portfolio": "example-portfolio",
+                    "phone_number_id": "1055501",
+                    "api_url": whatsapp_url,
+                },
+            },
+            {
+                "provider": "email",
+                "account": "support",
+                "options": {
+                    "address": "support@example.com",
+                    "from": "support@example.com",
+                    "submission_host": "127.0.0.1",
+                    "submission_port": str(relay_port),
+                },
+            },
+            {"provider": "email", "account": "archive", "options": {"address": "a@example.com"}},
+        ],
+        "api_keys": [
+            {
+                "integrator": "desk",
+                "prefix": "desk",
+                "sha256": "env:DESK_KEY_SHA256",
+                "channel_accounts": ["*"],
+            },
+            {
+                "integrator": "other",
+                "prefix": "other",
+                "sha256": "env:OTHER_KEY_SHA256",
+                "channel_accounts": ["email/archive"],
+            },
+        ],
+    }
+
+
+def write_policy(folder: Path, given: dict[str, Any]) -> str:
+    """Write a policy folder and return its path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "channels.yaml").write_text(yaml.safe_dump(given))
+    return str(folder)
+
+
+def doors(whatsapp_url: str) -> Doors:
+    """Return the doors of that policy."""
+    return open_doors(ChannelsPolicy.model_validate(channels(whatsapp_url)), SECRETS)
+
+
+def from_whatsapp(at: datetime, **data: Any) -> MessageReceived:
+    """Return a customer's WhatsApp message; the service window closes a day later."""
+    return a_message_received(
+        WHATSAPP,
+        time=at,
+        channel="messaging",
+        **{
+            "provider": "whatsapp",
+            "contact_points": ("tel:+38640555010",),
+            "message_id": "wamid.in.1",
+            "window_closes_at": at + timedelta(hours=24),
+            **data,
+        },
+    )
+
+
+def from_mail(at: datetime, conversation: str = EMAIL, **data: Any) -> MessageReceived:
+    """Return a customer's mail."""
+    return a_message_received(
+        conversation,
+        time=at,
+        channel="email",
+        **{
+            "provider": "email",
+            "channel_account": "support",
+            "contact_points": ("email:ana.novak@example.si",),
+            "message_id": "m-1@mail.example.si",
+            "subject": "Where is my order?",
+            **data,
+        },
+    )
+
+
+def conversation(event: MessageReceived) -> Conversation:
+    """Return what ingest remembers after one event."""
+    fact = fact_of(event)
+    assert fact is not None
+    return hear(Conversation(fact.conversation_id), fact)
+
+
+def reply_to(
+    number: int, at: datetime, conversation_id: str = WHATSAPP, **changes: Any
+) -> dict[str, Any]:
+    """Return the document of a reply on WhatsApp."""
+    reply = Reply(
+        **{
+            "reply_id": derived_id("reply", conversation_id, str(number)),
+            "conversation_id": conversation_id,
+            "contact_points": ("tel:+38640555010",),
+            "sender": "agent",
+            "agent_id": "agent-maja",
+            "text": f"Reply {number}",
+            "created_at": at + timedelta(milliseconds=number),
+            **changes,
+        }
+    )
+    return reply_document(
+        reply, provider="whatsapp", account="main", channel="messaging", fingerprint="f"
+    )
