@@ -117,12 +117,19 @@ def create_app(settings: Settings | None = None) -> Service:
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     guard = Guard(settings.outgoing_allow.split(","))
     attachments = Attachments(database, doors, guard)
-    outbox = Outbox(
-        ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
-    )
-    replies = Replies(database, doors, clock, ids, outbox.wake)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
+    outbox = Outbox(
+        ReplyStore(database),
+        doors,
+        guard,
+        publisher,
+        attachments,
+        deliver=chat.store.deliver,
+        clock=clock,
+        meter=meter,
+    )
+    replies = Replies(database, doors, clock, ids, outbox.wake)
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
@@ -144,6 +144,15 @@ async def chat_house(
     await asyncio.gather(*tasks[1:], return_exceptions=True)
 
 
+class HasAddress(Protocol):
+    """Something with sockets to connect to."""
+
+    @property
+    def url(self) -> str:
+        """Return the address of its sockets."""
+        ...
+
+
 @dataclass
 class Visitor:
     """What a widget does, in Python: keeps what is not acknowledged, and the history it was told.
@@ -151,7 +160,7 @@ class Visitor:
     It refuses to be told anything twice or out of order.
     """
 
-    house: ChatHouse
+    house: HasAddress
     token: str | None = None
     told: list[dict[str, Any]] = field(default_factory=list)
     outbox: dict[str, str] = field(default_factory=dict)

@@ -565,18 +565,11 @@ async def test_a_reply_shows_files_by_their_address(house: ChatHouse) -> None:
     assert visitor.told[-1]["files"] == [{"url": file.reference, "name": "a.pdf"}]
 
 
-async def test_a_reply_that_cannot_be_shown_is_refused_with_a_reason(house: ChatHouse) -> None:
-    unknown = f"chat_{'0' * 32}"
-    for session, text, more, reason in (
-        (unknown, "Hello", {}, "not kept"),
-        ("somewhere else", "Hello", {}, "no chat session"),
-        (unknown, " ", {}, "nothing to say"),
-        (unknown, "x" * (TEXT + 1), {}, "at most"),
-        (unknown, "Here", {"files": (File("blob:1"),)}, "https"),
-    ):
-        outcome = await house.reply(session, text, **more)
+async def test_a_reply_to_a_session_that_is_not_kept_is_refused(house: ChatHouse) -> None:
+    for session in (f"chat_{'0' * 32}", "", "somewhere else"):
+        outcome = await house.reply(session, "Hello")
         assert isinstance(outcome, Refused)
-        assert reason in outcome.reason
+        assert "not kept" in outcome.reason
 
 
 # -- the widget's door ---------------------------------------------------------------------------

@@ -108,6 +108,16 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """A reply that leaves through our own chat: no provider is called."""
+
+    reply: Reply
+
+
+Composed = Call | Mail | Own
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a provider answered."""
 
@@ -149,7 +159,7 @@ class Sender(ABC):
     automatic_per_hour: ClassVar[int | None] = None
 
     @abstractmethod
-    def compose(self, reply: Reply, account: ChannelAccount) -> Call | Mail:
+    def compose(self, reply: Reply, account: ChannelAccount) -> Composed:
         """Return the call (or mail) that sends the reply; raise `NotSendable`.
 
         Asked when a reply is taken in, to refuse what can never go, and again whenever it is

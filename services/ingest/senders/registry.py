@@ -18,6 +18,7 @@ from services.ingest.senders.telegram import TelegramSender
 from services.ingest.senders.twilio import TwilioSender
 from services.ingest.senders.viber import ViberSender
 from services.ingest.senders.vonage import VonageSender
+from services.ingest.senders.webchat import WebChatSender
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.senders.x import XSender
 from services.ingest.senders.zendesk import ZendeskSender
@@ -38,6 +39,7 @@ _ALL: tuple[Sender, ...] = (
     TwilioSender(),
     ViberSender(),
     VonageSender(),
+    WebChatSender(),
     WhatsAppSender(),
     XSender(),
     ZendeskSender(),
