@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _DEPTH = 6  # our own models are four deep; a schema that leads into itself ends here
+_LISTED = 6  # values; more than that are for the schema to tell
 _LIMITS = {
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
@@ -44,7 +45,10 @@ def type_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     if "const" in resolved:
         return f"“{resolved['const']}”"
     if "enum" in resolved:
-        return " or ".join(f"“{value}”" for value in resolved["enum"])
+        values = resolved["enum"]
+        if len(values) > _LISTED:
+            return f"one of {len(values)} values"
+        return " or ".join(f"“{value}”" for value in values)
     if alternatives := resolved.get("anyOf") or resolved.get("oneOf"):
         return " or ".join(dict.fromkeys(type_of(one, root) for one in alternatives))
     if resolved.get("type") == "array":
@@ -84,7 +88,9 @@ def _record(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
 def _limits(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     given = {**_bare(schema, root), **schema}
     found = [
-        words.format(given[keyword])
+        "not empty"
+        if (keyword, given[keyword]) == ("minLength", 1)
+        else words.format(given[keyword])
         for keyword, words in _LIMITS.items()
         if given.get(keyword) not in (None, [], {})
     ]

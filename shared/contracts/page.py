@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from shared.contracts import CONTRACT_VERSION
 from shared.contracts.examples import as_sent, examples
@@ -73,6 +74,7 @@ def render(service: str, openapi: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = marked
     topics = [t for t in TOPICS if service in (*t.producers, *t.consumers)]
     return environment.get_template("contracts.html").render(
         service=service,
@@ -81,6 +83,15 @@ def render(service: str, openapi: Mapping[str, Any]) -> str:
         topics=topics,
         events=list(_events(topics)),
         operations=list(_operations(openapi)),
+    )
+
+
+def marked(text: str) -> Markup:
+    """Return text as HTML, what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
     )
 
 

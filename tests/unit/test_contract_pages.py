@@ -15,6 +15,7 @@ from deploy.openapi import built
 from shared.contracts.asyncapi import SERVICES, asyncapi
 from shared.contracts.examples import examples
 from shared.contracts.fields import Field, fields
+from shared.contracts.page import marked
 from shared.contracts.schemas import event_types
 from shared.events.topics import TOPICS
 
@@ -137,3 +138,7 @@ async def test_what_an_integrator_must_send_is_marked() -> None:
     shown = re.search(r"<pre>(.*)</pre>", event, re.DOTALL)
     assert shown and "received_at" not in shown[1]
     assert json.loads(shown[1].replace("&#34;", '"'))["type"] == "throughline.form.submitted.v1"
+
+
+def test_what_stands_in_backticks_is_code_and_the_rest_is_escaped() -> None:
+    assert marked("<b> `a<b` and `c`") == "&lt;b&gt; <code>a&lt;b</code> and <code>c</code>"
