@@ -9,7 +9,7 @@ A contact is the interaction; a transfer begins another in the conversation of `
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_iso, seconds_between
+from services.ingest.adapters.building import Builder, each, from_iso, kept_whole, seconds_between
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -95,7 +95,7 @@ def _translate(builder: Builder, event: BridgeEvent) -> Event:
         return builder.event(InteractionEnded, own_id, **told, **_ending(detail, moment))
     for name in ("interaction_id", "direction", "kind", "queue"):
         del told[name]
-    told |= {"kind": short(kind), "raw": as_raw(event.detail)}
+    told |= {"kind": short(kind), "raw": kept_whole(event.detail)}
     return builder.event(ContactUnrecognised, own_id, **told)
 
 
@@ -111,7 +111,7 @@ def _interaction(builder: Builder, detail: dict[str, Any], contact: str) -> dict
         "direction": "outbound" if method in OUTBOUND else "inbound",
         "kind": KINDS.get(medium, "unknown"),
         "queue": _name(detail, "queueInfo", "queueArn"),
-        "raw": as_raw({name: value for name, value in about.items() if value}) or None,
+        "raw": kept_whole({name: value for name, value in about.items() if value}) or None,
     }
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.ingest.adapters.asterisk_packet import Fields, fields_of, interaction, moment_of
-from services.ingest.adapters.building import Builder, as_raw, each, seconds_of
+from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -105,7 +105,7 @@ def _translate(builder: Builder, fields: Fields) -> list[Event]:
     told = interaction(builder, fields, call, other_party=call != fields.get("Uniqueid"))
     if name not in TRANSLATIONS:
         del told["queue"], told["interaction_id"]
-        told |= {"kind": short(name), "raw": as_raw({**fields})}
+        told |= {"kind": short(name), "raw": kept_whole({**fields})}
         own_id = f"{call}/{name[:100]}/{moment_of(fields)}"
         return [builder.event(ContactUnrecognised, own_id, **told)]
     event_type, step = TRANSLATIONS[name]

@@ -138,25 +138,6 @@ def from_iso(written: str | None) -> datetime | None:
         return None
 
 
-def as_raw(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a part as it came, but encodable; raise `Broken` for one too large to keep."""
-    written = json.dumps(part, ensure_ascii=False)
-    if len(written) > limits.PART:
-        raise Broken("part: too large")
-    return json.loads(clean(written))  # type: ignore[no-any-return]
-
-
-def parsed_json(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is, or raise `Unparseable`."""
-    try:
-        found = parse_json(body)
-    except Malformed:
-        raise Unparseable("body: json") from None
-    if not isinstance(found, dict):
-        raise Unparseable("body: not an object")
-    return found
-
-
 def from_http_date(written: str | None) -> datetime | None:
     """Return a time as RFC 2822 and HTTP write it (`Tue, 03 Nov 2026 09:15:00 +0000`), or None."""
     if written is None or len(written) > 40:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import from_iso, parsed_json
+from services.ingest.adapters.building import from_iso, json_object
 from services.ingest.adapters.contract import RawRequest, Unparseable
 from services.ingest.adapters.schemes import Token
 from services.ingest.domain.json_fields import object_at, string_at
@@ -29,7 +29,7 @@ class BridgeEvent:
 
 def event_of(request: RawRequest) -> BridgeEvent:
     """Return the event of a request; raise `Unparseable` for what is no EventBridge envelope."""
-    body = parsed_json(request.body)
+    body = json_object(request.body)
     kind, detail = string_at(body, "detail-type"), object_at(body, "detail")
     if kind is None or not detail:
         raise Unparseable("detail: missing")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each, from_iso, parsed_json
+from services.ingest.adapters.building import Builder, each, from_iso, json_object
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -111,7 +111,7 @@ def _read(request: RawRequest) -> _Submission:
         named = {f"_{name}" for name in ABOUT}
         parts = [part for part in form.parts if part.name not in named]
         return _Submission(about, fields_of((part.name, part.text()) for part in parts))
-    body = parsed_json(request.body)
+    body = json_object(request.body)
     return _Submission(_about(body), form_fields(body.get("fields")))
 
 

@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_iso, from_unix
+from services.ingest.adapters.building import Builder, each, from_iso, from_unix, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -108,7 +108,9 @@ def _translate(
         return builder.event(InteractionEnded, own_id, **{**told, **talked})
     for name in ("interaction_id", "direction", "kind", "queue"):
         del told[name]
-    return builder.event(ContactUnrecognised, own_id, **{**told, "kind": kind, "raw": as_raw(body)})
+    return builder.event(
+        ContactUnrecognised, own_id, **{**told, "kind": kind, "raw": kept_whole(body)}
+    )
 
 
 def _interaction(builder: Builder, body: dict[str, Any], conversation: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_unix, parsed_json
+from services.ingest.adapters.building import Builder, each, from_unix, json_object, kept_whole
 from services.ingest.adapters.contract import Broken, Parsed, RawRequest, Unparseable
 from services.ingest.adapters.mail_hooks import CONVERSATION, news
 from services.ingest.domain.json_fields import object_at, string_at, value_at
@@ -21,7 +21,7 @@ STATUSES = {
 
 def news_of(request: RawRequest, builder: Builder) -> Parsed:
     """Translate one event of a mail of ours."""
-    told = object_at(parsed_json(request.body), "event-data")
+    told = object_at(json_object(request.body), "event-data")
     if not told:
         raise Unparseable("event-data: missing")
     events, broken = each([told], lambda part: [_event(builder, part)], lambda _: request.body)
@@ -46,6 +46,6 @@ def _event(builder: Builder, told: dict[str, Any]) -> Event:
         kind=kind,
         reason=next(filter(None, (string_at(told, *path) for path in reasons)), None),
         occurred_at=from_unix(str(int(moment))) if isinstance(moment, (int, float)) else None,
-        raw=None if status else as_raw(told),
+        raw=None if status else kept_whole(told),
         conversation_id=string_at(told, "user-variables", CONVERSATION),
     )

@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each, from_iso, parsed_json
+from services.ingest.adapters.building import Builder, each, from_iso, json_object
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -46,7 +46,7 @@ class Portal(Adapter):
         ids: KeyedIds,
     ) -> Parsed:
         """Translate one event, or those in the list `events`."""
-        body = parsed_json(request.body)
+        body = json_object(request.body)
         parts = body["events"] if isinstance(body.get("events"), list) else [body]
         if not 1 <= len(parts) <= limits.BATCH:
             raise Unparseable(f"events: not 1 to {limits.BATCH}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.ingest.adapters.building import as_raw
+from services.ingest.adapters.building import kept_whole
 from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.own_formats import form_fields
 from services.ingest.domain.json_fields import list_at, string_at, value_at
@@ -27,7 +27,7 @@ def text_at(part: Any, name: str) -> str | None:
 
 def unknown(part: Any) -> dict[str, Any]:
     """Keep an event of an unknown type whole."""
-    return {"kind": short(string_at(part, "type")), "raw": as_raw(part)}
+    return {"kind": short(string_at(part, "type")), "raw": kept_whole(part)}
 
 
 def _run(part: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_iso, parsed_json
+from services.ingest.adapters.building import Builder, each, from_iso, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -67,7 +67,7 @@ class Postmark(Adapter):
         ids: KeyedIds,
     ) -> Parsed:
         """Translate one mail, or one event of a mail of ours."""
-        told = parsed_json(request.body)
+        told = json_object(request.body)
         if string_at(told, "RecordType") not in (None, "Inbound"):
             builder = Builder(account, received_at, ids, vouched=True)
             events, broken = each(
@@ -139,6 +139,6 @@ def _news(builder: Builder, told: dict[str, Any]) -> Event:
         kind=kind,
         reason=string_at(told, "Details") or string_at(told, "Description"),
         occurred_at=from_iso(written),
-        raw=None if status else as_raw(told),
+        raw=None if status else kept_whole(told),
         conversation_id=string_at(object_at(told, "Metadata"), CONVERSATION),
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_unix
+from services.ingest.adapters.building import Builder, each, from_unix, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -144,6 +144,6 @@ def _news(builder: Builder, told: Any) -> Event:
         kind=kind,
         reason=string_at(told, "reason") or string_at(told, "response"),
         occurred_at=from_unix(string_at(told, "timestamp")),
-        raw=None if status else as_raw(told),
+        raw=None if status else kept_whole(told),
         conversation_id=string_at(told, CONVERSATION),
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, parsed_json
+from services.ingest.adapters.building import Builder, json_object
 from services.ingest.adapters.contract import (
     Adapter,
     BrokenPart,
@@ -52,7 +52,7 @@ class Ses(Adapter):
         ids: KeyedIds,
     ) -> Parsed:
         """Translate one message of the topic."""
-        message = parsed_json(request.body)
+        message = json_object(request.body)
         kind = string_at(message, "Type") or ""
         if kind != "Notification":
             ask = BrokenPart(request.body, f"{kind}: confirm by hand, if you want it")

@@ -7,7 +7,7 @@ data that Amazon SES publishes to Amazon SNS".
 from collections.abc import Iterable
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_iso
+from services.ingest.adapters.building import Builder, each, from_iso, kept_whole
 from services.ingest.adapters.contract import BrokenPart, Parsed, RawRequest
 from services.ingest.adapters.mail_hooks import news
 from services.ingest.domain.json_fields import list_at, object_at, string_at
@@ -73,5 +73,5 @@ def _event(
         kind=about,
         reason=said,
         occurred_at=from_iso(moment),
-        raw=None if status else as_raw(told),
+        raw=None if status else kept_whole(told),
     )

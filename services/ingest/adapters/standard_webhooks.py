@@ -11,10 +11,10 @@ from typing import Any
 
 from services.ingest.adapters.building import (
     Builder,
-    as_raw,
     each,
     from_iso,
-    parsed_json,
+    json_object,
+    kept_whole,
     source_of,
 )
 from services.ingest.adapters.contract import (
@@ -76,7 +76,7 @@ class StandardWebhooksHook(Adapter):
 
 def _as_cloud_event(request: RawRequest, account: ChannelAccount) -> dict[str, Any]:
     """Return the CloudEvent that a body is or stands for, its channel account filled in."""
-    body = parsed_json(request.body)
+    body = json_object(request.body)
     if not isinstance(body.get("type"), str) or not isinstance(body.get("data"), dict):
         raise Unparseable("type, data: missing")
     named = {"provider": account.provider, "channel_account": account.name}
@@ -120,5 +120,5 @@ def _unrecognised(builder: Builder, event: dict[str, Any]) -> Event:
         occurred_at=from_iso(string_at(event, "time")),
         contact_points=tuple(dict.fromkeys(map(parse_contact_point, points))),
         kind=short(string_at(event, "type")),
-        raw=as_raw(event),
+        raw=kept_whole(event),
     )
