@@ -22,6 +22,7 @@ from typing import Self
 from deploy.local.ports import free_port
 from deploy.local.process import LocalServerError, ServerProcess
 from deploy.local.stack import Stack
+from deploy.sample.mailbox import Mailbox
 from deploy.sample.story import Places, tell
 from shared.errors import ThroughlineError
 from shared.streams.admin import create_topics
@@ -52,9 +53,10 @@ def up(*, smoke: bool, sample: bool) -> int:
         with Stack(say=_say) as stack, LocalRun(stack) as run:
             run.start()
             if sample or smoke:
-                page = tell(run.places(), run.secrets, _say)
+                page = tell(run.places(), run.secrets, _say, run.mailbox)
                 _say(f"the timeline is right, {time.monotonic() - started:.1f} s after the start")
                 _say(f"Ana's timeline: {page}")
+            _say(f"web chat to try: {run.places().ingest}/chat/main/demo")
             if not smoke:
                 _say(f"customers: {run.places().profile}/customers — Ctrl-C stops everything")
                 run.wait()
@@ -77,11 +79,13 @@ class LocalRun:
     prefix: str = ""
     edit_policy: Callable[[Path], None] = lambda _folder: None
     secrets: dict[str, str] = field(default_factory=lambda: _fresh_secrets(), repr=False)
+    mailbox: Mailbox = field(default_factory=Mailbox, repr=False)
     _ports: dict[str, int] = field(default_factory=dict)
     _services: dict[str, ServerProcess] = field(default_factory=dict)
     _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="throughline-run-")))
 
     def __enter__(self) -> Self:
+        self.mailbox.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -89,6 +93,7 @@ class LocalRun:
             service.ask_to_stop()
         for service in self._services.values():
             service.stop(_STOP_GRACE)
+        self.mailbox.__exit__()
         failed = kind is not None and kind is not KeyboardInterrupt
         if not failed:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -115,12 +120,18 @@ class LocalRun:
         policy = self._folder / "policy"
         shutil.copytree(_POLICY, policy)
         shutil.copy(_SAMPLE / "charter.yaml", policy / "charter.yaml")
+        with (policy / "channels.yaml").open("r+") as channels:
+            written = channels.read()
+            channels.seek(0)
+            channels.write(_with_ways_out(written, self.mailbox.port, self.places().ingest))
         self.edit_policy(policy)
         return {
             "THROUGHLINE_KAFKA": self.stack.kafka_bootstrap,
             "THROUGHLINE_MONGODB": self.stack.mongodb_uri,
             "THROUGHLINE_PREFIX": self.prefix,
             "THROUGHLINE_POLICY": str(policy),
+            "THROUGHLINE_INGEST_OUTGOING_ALLOW": f"127.0.0.1:{self.mailbox.port}",
+            "THROUGHLINE_INGEST_CHAT_DEMO": "true",
             **{name: str(port) for name, port in self._ports.items()},
             **self.secrets,
         }
@@ -155,6 +166,20 @@ class LocalRun:
                 if service.has_ended():
                     raise service.error("ended by itself")
             time.sleep(0.5)
+
+
+def _with_ways_out(channels: str, mailbox: int, ingest: str) -> str:
+    """Add to channels.yaml what only a run on this machine has: where mail goes, and a web chat."""
+    return channels.replace(
+        "      address: support@example.com",
+        f"      submission_host: 127.0.0.1\n      submission_port: '{mailbox}'\n"
+        "      from: support@example.com\n      address: support@example.com",
+    ).replace(
+        "channel_accounts:\n",
+        "channel_accounts:\n  - provider: webchat\n    account: main\n"
+        f"    options:\n      origins: {ingest}\n\n",
+        1,
+    )
 
 
 def _fresh_secrets() -> dict[str, str]:

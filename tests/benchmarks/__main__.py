@@ -13,7 +13,15 @@ import uvloop
 from deploy.local.stack import Stack
 from shared.observability import configure_logging
 from shared.streams.admin import create_topics
-from tests.benchmarks import adapters, latency, report, services, stream_layer, webhooks
+from tests.benchmarks import (
+    adapters,
+    chat_sockets,
+    latency,
+    report,
+    services,
+    stream_layer,
+    webhooks,
+)
 from tests.benchmarks.engine import Place
 
 Benchmark = Callable[[Place, int], Awaitable[list[report.Figure]]]
@@ -24,6 +32,7 @@ LOOPS: dict[str, Benchmark] = {
     "sla": services.run_sla,
     "webhooks": webhooks.run,
     "adapters": adapters.run,
+    "chat_sockets": chat_sockets.run,
 }
 NAMES = (*LOOPS, "latency")
 

@@ -21,7 +21,7 @@ def running(stack: Stack) -> Iterator[tuple[LocalRun, str]]:
     """The four services, after the sample's story; and the address of Ana's page."""
     with LocalRun(stack, prefix="story-") as run:
         run.start()
-        page = tell(run.places(), run.secrets, print)
+        page = tell(run.places(), run.secrets, print, run.mailbox)
         yield run, page
 
 

@@ -3,6 +3,7 @@
 // the number of the last entry to be told. Prints what it was told, and what it still holds.
 "use strict";
 const crypto = require("node:crypto");
+globalThis.crypto ??= crypto.webcrypto; // which node has by itself since 19
 const net = require("node:net");
 const path = require("node:path");
 const { Connection } = require(path.join(__dirname, "../../services/ingest/static/chat.js"));

@@ -424,6 +424,33 @@ async def test_garbage_before_hello_is_answered_too(house: ChatHouse, frame: str
     assert (await visitor.next(kind))["type"] == kind
 
 
+@pytest.mark.timeout(60)
+async def test_a_thousand_damaged_frames_make_no_fault_of_ours(
+    house: ChatHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("PER_SECOND", "BURST", "PATIENCE"):
+        monkeypatch.setattr(f"services.ingest.chat_socket.{limit}", 1e6)
+    faults: list[Any] = []
+    monkeypatch.setattr(house.server._log, "error", lambda *_, **why: faults.append(why))
+    chance = random.Random(4711)
+    frames = [one.encode() for one in GARBAGE if isinstance(one, str) and len(one) < 200]
+    frames.append(b'{"type":"offline","id":"form-0001","email":"a@example.si","text":"x"}')
+    visitor = await arrived(house)
+    assert visitor.socket is not None
+    reading = asyncio.create_task(visitor.closed(30))
+    for _ in range(1_000):
+        frame = bytearray(chance.choice(frames))
+        for _ in range(chance.randrange(4)):
+            place = chance.randrange(len(frame) + 1)
+            frame[place : place + chance.randrange(4)] = chance.randbytes(chance.randrange(4))
+        await visitor.socket.send(bytes(frame))
+    await visitor.send(type="message", id="the-last-one", text="Still here")
+    await soon(lambda: any(one["id"] == "the-last-one" for one in house.history()))
+    assert faults == []
+    visitor.cut()
+    await reading
+
+
 async def test_half_a_surrogate_is_text_like_any_other(house: ChatHouse) -> None:
     visitor = await arrived(house)
     assert visitor.socket is not None
