@@ -109,8 +109,9 @@ def _unsent(builder: Builder, event: Told, own_id: str, common: Told) -> Transla
 
 def _postback(builder: Builder, event: Told, own_id: str, common: Told) -> Translation:
     postback = object_at(event, "postback")
-    told: Told = {"menu": "postback", "choice": short(required(postback, "data")), "raw": postback}
-    return [builder.event(ChoiceMade, own_id, **common, interaction_id=common["reply_to"], **told)]
+    told: Told = {"menu": "postback", "choice": short(required(postback, "data"))}
+    told |= {"raw": kept_whole(postback), "interaction_id": common["reply_to"]}
+    return [builder.event(ChoiceMade, own_id, **common, **told)]
 
 
 def _other(builder: Builder, event: Told, own_id: str, common: Told) -> Translation:

@@ -7,7 +7,7 @@ from services.ingest.adapters.building import Builder, from_unix
 from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.json_parts import joined, places_at, required, size_at
 from services.ingest.domain.json_fields import list_at, object_at, string_at
-from services.ingest.domain.text import cut, short
+from services.ingest.domain.text import clean, cut, short
 from shared.contact_points import contact_point
 
 CHANNEL = "messaging"
@@ -124,5 +124,5 @@ def common_of(builder: Builder, part: dict[str, Any], moment: str = "date") -> d
             or string_at(person, "username")
         ),
         "locale": (string_at(part, "from", "language_code") or "")[:35] or None,
-        "reply_to": urlencode({name: value for name, value in answer.items() if value}),
+        "reply_to": urlencode({name: clean(value) for name, value in answer.items() if value}),
     }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each
+from services.ingest.adapters.building import Builder, each, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -141,8 +141,8 @@ def _offline(builder: Builder, session: str, frame: Any) -> Iterator[Event]:
 
 def _unrecognised(builder: Builder, session: str, frame: Any) -> Iterator[Event]:
     kind, own_id = _needed(frame, "type"), f"{session}/u/{_needed(frame, 'id')}"
-    whose = _whose(builder, session, frame)
-    yield builder.event(ContactUnrecognised, own_id, kind=short(kind), raw=frame, **whose)
+    whose = {**_whose(builder, session, frame), "raw": kept_whole(frame)}
+    yield builder.event(ContactUnrecognised, own_id, kind=short(kind), **whose)
 
 
 _TRANSLATORS: Mapping[str, Callable[[Builder, str, Any], Iterator[Event]]] = {
