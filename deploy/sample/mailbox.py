@@ -10,7 +10,7 @@ from deploy.local.ports import free_port
 
 
 class Mailbox:
-    """Takes every mail on 127.0.0.1 while the block runs; `mails` are those it has, oldest first."""
+    """Takes every mail on 127.0.0.1 while the block runs; `mails` has them, oldest first."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
