@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.adapters.contract import Unparseable
-from services.ingest.adapters.mail_parts import file_of
+from services.ingest.adapters.mail.parts import file_of
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.adapters.asterisk_packet import fields_of
+from services.ingest.adapters.payloads.asterisk_packet import fields_of
 from services.ingest.domain.packets import PacketSplitter
 
 LINES = st.lists(

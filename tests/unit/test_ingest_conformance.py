@@ -12,7 +12,7 @@ from services.ingest.adapters.contract import (
     Unparseable,
 )
 from services.ingest.adapters.registry import ADAPTERS
-from services.ingest.adapters.schemes import Trusted
+from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.conformance.attacks import cases
 from services.ingest.conformance.report import Check
 from services.ingest.conformance.subject import Subject

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
 from services.ingest.adapters.email import Email
-from services.ingest.adapters.mail_parts import file_of
+from services.ingest.adapters.mail.parts import file_of
 from services.ingest.domain import limits
 from services.ingest.domain.mail_thread import reply_message_id
 from services.ingest.domain.plus_address import plus_token, with_token

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.adapters.mail_headers import addresses, header
-from services.ingest.adapters.mail_parts import content_of
-from services.ingest.adapters.mail_rebuilt import MailFile, address, rebuilt_mail
-from services.ingest.adapters.mail_source import read_mail
+from services.ingest.adapters.mail.headers import addresses, header
+from services.ingest.adapters.mail.parts import content_of
+from services.ingest.adapters.mail.rebuilt import MailFile, address, rebuilt_mail
+from services.ingest.adapters.mail.source import read_mail
 
 
 def test_texts_and_files_come_back_as_they_were() -> None:

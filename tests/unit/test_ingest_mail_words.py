@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.adapters.mail_headers import addresses, decoded, message_ids
+from services.ingest.adapters.mail.headers import addresses, decoded, message_ids
 from services.ingest.domain import limits
 from services.ingest.domain.charsets import declared_in_html, decode
 from services.ingest.domain.flowed import unflow

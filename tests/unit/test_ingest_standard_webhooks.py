@@ -16,8 +16,8 @@ from services.ingest.adapters.contract import (
     SignatureRefused,
     Unparseable,
 )
+from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
-from services.ingest.adapters.standard_webhooks_scheme import STANDARD_WEBHOOKS
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 ACCOUNT = ACCOUNTS["standard-webhooks"]

@@ -17,8 +17,8 @@ from services.ingest.adapters.contract import (
     SignatureRefused,
     Unparseable,
 )
+from services.ingest.adapters.schemes.vonage import token_of
 from services.ingest.adapters.vonage import Vonage
-from services.ingest.adapters.vonage_scheme import token_of
 from tests.support.builders_ingest import (
     ACCOUNTS,
     FORM,

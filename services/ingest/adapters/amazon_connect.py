@@ -18,7 +18,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.eventbridge import API_KEY, BridgeEvent, event_of, telephone
+from services.ingest.adapters.payloads.eventbridge import API_KEY, BridgeEvent, event_of, telephone
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short
 from shared.contact_points import contact_point

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.adapters.asterisk_packet import Fields, fields_of, interaction, moment_of
 from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
 from services.ingest.adapters.contract import (
     Adapter,
@@ -22,7 +21,13 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.schemes import Trusted
+from services.ingest.adapters.payloads.asterisk_packet import (
+    Fields,
+    fields_of,
+    interaction,
+    moment_of,
+)
+from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain import limits
 from services.ingest.domain.text import short
 from shared.clock import to_milliseconds

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.chatwoot_message import customer, files_of, moment, where
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -18,7 +17,8 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.helpdesks import (
+from services.ingest.adapters.payloads.chatwoot_message import customer, files_of, moment, where
+from services.ingest.adapters.payloads.helpdesks import (
     NotOurs,
     answer,
     common,
@@ -27,7 +27,7 @@ from services.ingest.adapters.helpdesks import (
     translate_parts,
     unrecognised,
 )
-from services.ingest.adapters.schemes import Hmac
+from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean, cut
 from shared.events import Event

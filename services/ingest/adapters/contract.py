@@ -17,7 +17,7 @@ from shared.events import Event
 from shared.ids import KeyedIds
 
 if TYPE_CHECKING:
-    from services.ingest.adapters.schemes import Scheme
+    from services.ingest.adapters.schemes.base import Scheme
 
 Refusal = Literal["missing", "doubled", "malformed", "wrong", "stale", "reused"]
 

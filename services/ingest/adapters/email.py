@@ -10,8 +10,8 @@ from services.ingest.adapters.contract import (
     RawRequest,
     SignatureRefused,
 )
-from services.ingest.adapters.mail import MailEnvelope, translate_mail
-from services.ingest.adapters.schemes import Trusted
+from services.ingest.adapters.mail.translation import MailEnvelope, translate_mail
+from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain import limits
 from shared.ids import KeyedIds
 

@@ -19,9 +19,14 @@ from services.ingest.adapters.contract import (
     Parsed,
     RawRequest,
 )
-from services.ingest.adapters.forms import URLENCODED, read_form
-from services.ingest.adapters.own_formats import fields_of, form_fields, language, usable_point
-from services.ingest.adapters.standard_webhooks_scheme import STANDARD_WEBHOOKS, own_id
+from services.ingest.adapters.payloads.forms import URLENCODED, read_form
+from services.ingest.adapters.payloads.own_formats import (
+    fields_of,
+    form_fields,
+    language,
+    usable_point,
+)
+from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS, own_id
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean, short
 from shared.contact_points import contact_point

@@ -16,8 +16,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.freshchat_scheme import RsaBody
-from services.ingest.adapters.helpdesks import (
+from services.ingest.adapters.payloads.helpdesks import (
     NotOurs,
     Person,
     file,
@@ -26,6 +25,7 @@ from services.ingest.adapters.helpdesks import (
     translate_parts,
     unrecognised,
 )
+from services.ingest.adapters.schemes.freshchat import RsaBody
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
 from shared.events import Event

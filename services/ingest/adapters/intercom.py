@@ -18,7 +18,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.helpdesks import (
+from services.ingest.adapters.payloads.helpdesks import (
     NotOurs,
     common,
     form,
@@ -26,7 +26,7 @@ from services.ingest.adapters.helpdesks import (
     translate_parts,
     unrecognised,
 )
-from services.ingest.adapters.intercom_conversation import (
+from services.ingest.adapters.payloads.intercom_conversation import (
     customer,
     files_of,
     opening,
@@ -36,7 +36,7 @@ from services.ingest.adapters.intercom_conversation import (
     text_of,
     where,
 )
-from services.ingest.adapters.schemes import Hmac
+from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short
 from shared.events import Event

@@ -18,9 +18,14 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import Ignored, Translation, required, translated
-from services.ingest.adapters.line_content import KINDS, attachments_of, text_of, without_tokens
-from services.ingest.adapters.schemes import Hmac
+from services.ingest.adapters.payloads.json_parts import Ignored, Translation, required, translated
+from services.ingest.adapters.payloads.line_content import (
+    KINDS,
+    attachments_of,
+    text_of,
+    without_tokens,
+)
+from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
 from shared.contact_points import contact_point

@@ -17,9 +17,9 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.own_formats import language, usable_point
-from services.ingest.adapters.portal_content import KINDS, text_at, unknown
-from services.ingest.adapters.standard_webhooks_scheme import STANDARD_WEBHOOKS
+from services.ingest.adapters.payloads.own_formats import language, usable_point
+from services.ingest.adapters.payloads.portal_content import KINDS, text_at, unknown
+from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short

@@ -20,10 +20,10 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.mail import translate_mail
-from services.ingest.adapters.mail_hooks import CONVERSATION, envelope_of, news
-from services.ingest.adapters.mail_rebuilt import MailFile, address, rebuilt_mail
-from services.ingest.adapters.schemes import Token
+from services.ingest.adapters.mail.hooks import CONVERSATION, envelope_of, news
+from services.ingest.adapters.mail.rebuilt import MailFile, address, rebuilt_mail
+from services.ingest.adapters.mail.translation import translate_mail
+from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean

@@ -20,11 +20,11 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.forms import MULTIPART, URLENCODED, Form, read_form
-from services.ingest.adapters.mail import MailEnvelope, translate_mail
-from services.ingest.adapters.mail_hooks import CONVERSATION, envelope_of, news
-from services.ingest.adapters.mail_rebuilt import MailFile, rebuilt_mail
-from services.ingest.adapters.sendgrid_scheme import SENDGRID
+from services.ingest.adapters.mail.hooks import CONVERSATION, envelope_of, news
+from services.ingest.adapters.mail.rebuilt import MailFile, rebuilt_mail
+from services.ingest.adapters.mail.translation import MailEnvelope, translate_mail
+from services.ingest.adapters.payloads.forms import MULTIPART, URLENCODED, Form, read_form
+from services.ingest.adapters.schemes.sendgrid import SENDGRID
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.json_guard import Malformed, parse_json

@@ -22,11 +22,11 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.mail import translate_mail
-from services.ingest.adapters.mail_hooks import envelope_of, with_files
-from services.ingest.adapters.mail_rebuilt import rebuilt_mail
-from services.ingest.adapters.ses_news import news_of
-from services.ingest.adapters.sns_scheme import SNS
+from services.ingest.adapters.mail.hooks import envelope_of, with_files
+from services.ingest.adapters.mail.rebuilt import rebuilt_mail
+from services.ingest.adapters.mail.translation import translate_mail
+from services.ingest.adapters.payloads.ses_news import news_of
+from services.ingest.adapters.schemes.sns import SNS
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.json_guard import Malformed, parse_json

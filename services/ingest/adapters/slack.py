@@ -18,9 +18,15 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, required, translated
-from services.ingest.adapters.slack_changes import changed, deleted, reacted
-from services.ingest.adapters.slack_content import (
+from services.ingest.adapters.payloads.json_parts import (
+    Ignored,
+    Translation,
+    echo_by,
+    required,
+    translated,
+)
+from services.ingest.adapters.payloads.slack_changes import changed, deleted, reacted
+from services.ingest.adapters.payloads.slack_content import (
     attachments_of,
     common_of,
     kind_of,
@@ -28,7 +34,7 @@ from services.ingest.adapters.slack_content import (
     our_bots,
     text_of,
 )
-from services.ingest.adapters.slack_scheme import SLACK
+from services.ingest.adapters.schemes.slack import SLACK
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
 from shared.events.contact import ContactUnrecognised, MessageReceived, MessageSent

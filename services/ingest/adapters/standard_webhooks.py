@@ -25,7 +25,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.standard_webhooks_scheme import STANDARD_WEBHOOKS, own_id
+from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS, own_id
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean, short

@@ -17,10 +17,15 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, required, translated
-from services.ingest.adapters.schemes import Token
-from services.ingest.adapters.telegram_changes import choice, deletions, edit, reactions
-from services.ingest.adapters.telegram_content import (
+from services.ingest.adapters.payloads.json_parts import (
+    Ignored,
+    Translation,
+    echo_by,
+    required,
+    translated,
+)
+from services.ingest.adapters.payloads.telegram_changes import choice, deletions, edit, reactions
+from services.ingest.adapters.payloads.telegram_content import (
     KINDS,
     attachments_of,
     common_of,
@@ -30,6 +35,7 @@ from services.ingest.adapters.telegram_content import (
     person_of,
     text_of,
 )
+from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
 from shared.events.contact import (

@@ -17,8 +17,14 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.twilio_form import MEDIA_TYPES, Fields, fields_of, point_of, rest_of
-from services.ingest.adapters.twilio_scheme import TWILIO
+from services.ingest.adapters.payloads.twilio_form import (
+    MEDIA_TYPES,
+    Fields,
+    fields_of,
+    point_of,
+    rest_of,
+)
+from services.ingest.adapters.schemes.twilio import TWILIO
 from services.ingest.domain.text import cut, short
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageReceived

@@ -19,7 +19,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.twilio_call import (
+from services.ingest.adapters.payloads.twilio_call import (
     call_of,
     direction_of,
     fields_with_query,
@@ -28,8 +28,8 @@ from services.ingest.adapters.twilio_call import (
     recorded,
     redirect,
 )
-from services.ingest.adapters.twilio_form import MEDIA_TYPES, Fields
-from services.ingest.adapters.twilio_scheme import TWILIO
+from services.ingest.adapters.payloads.twilio_form import MEDIA_TYPES, Fields
+from services.ingest.adapters.schemes.twilio import TWILIO
 from services.ingest.domain.text import short
 from shared.events import Event
 from shared.events.contact import (

@@ -17,15 +17,15 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import (
+from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
     fingerprint,
     required,
     translated,
 )
-from services.ingest.adapters.schemes import Hmac
-from services.ingest.adapters.viber_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.payloads.viber_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
 from shared.contact_points import contact_point

@@ -16,9 +16,9 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.vonage_content import KINDS, attachments_of, text_of
-from services.ingest.adapters.vonage_scheme import FORM, VonageProof
-from services.ingest.adapters.vonage_sms import JOINING, modern
+from services.ingest.adapters.payloads.vonage_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.payloads.vonage_sms import JOINING, modern
+from services.ingest.adapters.schemes.vonage import FORM, VonageProof
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, cut, short
 from shared.contact_points import InvalidContactPoint, contact_point

@@ -23,7 +23,7 @@ from services.ingest.adapters.contract import (
     SignatureRefused,
     Unparseable,
 )
-from services.ingest.adapters.schemes import Trusted
+from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain.chat import FRAME, is_session_id
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json

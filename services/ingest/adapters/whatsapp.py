@@ -20,29 +20,29 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import (
+from services.ingest.adapters.payloads.json_parts import (
     Translation,
     echo_by,
     fingerprint,
     required,
     translated,
 )
-from services.ingest.adapters.meta import MetaHook, window_after
-from services.ingest.adapters.whatsapp_changes import (
+from services.ingest.adapters.payloads.meta import MetaHook, window_after
+from services.ingest.adapters.payloads.whatsapp_changes import (
     correction,
     reaction,
     system_changes,
     updated_ids,
 )
-from services.ingest.adapters.whatsapp_content import KINDS, attachments_of, text_of
-from services.ingest.adapters.whatsapp_customer import (
+from services.ingest.adapters.payloads.whatsapp_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.payloads.whatsapp_customer import (
     common_of,
     customer_of,
     recipient_of,
     sender_of,
 )
-from services.ingest.adapters.whatsapp_parts import Part, split
-from services.ingest.adapters.whatsapp_progress import call, status
+from services.ingest.adapters.payloads.whatsapp_parts import Part, split
+from services.ingest.adapters.payloads.whatsapp_progress import call, status
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import short
 from shared.events.contact import ContactUnrecognised, MessageReceived, MessageSent

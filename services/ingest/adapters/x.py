@@ -14,9 +14,9 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import translated
-from services.ingest.adapters.x_events import IGNORED, Part, translate
-from services.ingest.adapters.x_scheme import X_SCHEME, answer_crc
+from services.ingest.adapters.payloads.json_parts import translated
+from services.ingest.adapters.payloads.x_events import IGNORED, Part, translate
+from services.ingest.adapters.schemes.x import X_SCHEME, answer_crc
 from services.ingest.domain.json_fields import object_at, string_at
 from shared.ids import KeyedIds
 

@@ -18,15 +18,15 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.helpdesks import (
+from services.ingest.adapters.payloads.helpdesks import (
     NotOurs,
     common,
     message,
     translate_parts,
     unrecognised,
 )
-from services.ingest.adapters.zendesk_scheme import ZENDESK
-from services.ingest.adapters.zendesk_ticket import Ticket
+from services.ingest.adapters.payloads.zendesk_ticket import Ticket
+from services.ingest.adapters.schemes.zendesk import ZENDESK
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import cut
 from shared.events import Event

@@ -11,7 +11,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     SignatureRefused,
 )
-from services.ingest.adapters.schemes import Trusted
+from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.conformance.folder import Folder
 from shared.events import Event
 from shared.ids import KeyedIds

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from services.ingest.adapters.building import from_http_date
 from services.ingest.adapters.contract import ChannelAccount, RawRequest
-from services.ingest.adapters.twilio_scheme import FORM
+from services.ingest.adapters.schemes.twilio import FORM
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.listers.contract import BadPage, Lister, Page, page_with
 from services.ingest.senders.contract import Answer, Call

@@ -5,7 +5,7 @@ recognises no repeated call.
 """
 
 from services.ingest.adapters.contract import ChannelAccount
-from services.ingest.adapters.mail_hooks import CONVERSATION
+from services.ingest.adapters.mail.hooks import CONVERSATION
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.mail_api import letter_of
 from services.ingest.senders.provider_calls import basic, told
