@@ -88,12 +88,12 @@ def _sender(where: str, entry: ChannelAccountPolicy, adapter: Adapter) -> Sender
     sender = SENDERS.get(entry.provider)
     if sender is None:
         return None
-    received = adapter.secrets | adapter.options | adapter.optional
-    own = (sender.secrets | sender.options) - received
-    extra = (sender.optional_secrets | sender.optional | {API_URL}) - received
+    needed = sender.secrets | sender.options
+    known = adapter.secrets | adapter.options | adapter.optional
+    own = (needed | sender.optional_secrets | sender.optional | {API_URL}) - known
     given = frozenset(entry.secrets) | frozenset(entry.options)
     # all or none: half of it is a mistake that would show only when somebody answers
-    return sender if not own or (own | extra) & given else None
+    return sender if needed <= given or own & given else None
 
 
 def _require(where: str, entry: ChannelAccountPolicy, names: _Names) -> None:
