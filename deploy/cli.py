@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_parse(commands)
     _add_conformance(commands)
     _add_dead_letters(commands)
+    _add_reconcile(commands)
     keys = _group(commands, "api-key", "make keys for integrators")
     new = _add(keys, "new", "print a new key, once, and what to configure", _api_key)
     new.add_argument("integrator", metavar="INTEGRATOR", help="its name in channels.yaml")
@@ -58,7 +59,7 @@ def _add_topics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_parse(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parse = _add(commands, "parse", "show the events a provider's payload on stdin becomes", _parse)
-    parse.add_argument("provider", metavar="PROVIDER", help="email, twilio, whatsapp")
+    parse.add_argument("provider", metavar="PROVIDER", help="a provider with an adapter")
     parse.add_argument("--account", default="main", metavar="ID", help="channel account (main)")
     parse.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a header of the request"
@@ -86,6 +87,17 @@ def _add_dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     which = replay.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", nargs="*", default=[], metavar="ID", help="which ones")
     which.add_argument("--all", action="store_true", help="every one of them")
+
+
+def _add_reconcile(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    what = "ask a provider for what it had while we were down, and publish what did not arrive"
+    reconcile = _add(commands, "reconcile", what, _reconcile)
+    reconcile.add_argument("provider", metavar="PROVIDER", help="twilio, vonage")
+    reconcile.add_argument("--account", default="main", metavar="ID", help="channel account (main)")
+    reconcile.add_argument(
+        "--since", required=True, metavar="WHEN", help="2026-11-03T08:00:00Z, or 6h, 2d ago"
+    )
+    reconcile.add_argument("--dry-run", action="store_true", help="list, but publish nothing")
 
 
 def _group(
@@ -150,6 +162,12 @@ def _on_adapters(action: str) -> Command:
             return 2
 
     return run
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    from deploy.reconcile import reconcile
+
+    return asyncio.run(reconcile(options))
 
 
 def _dead_letters(action: str) -> Command:

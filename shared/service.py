@@ -10,29 +10,25 @@ import asyncio
 import contextlib
 import gc
 import signal
-import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-import uvicorn
 from pymongo.errors import PyMongoError
 
 from shared.clock import Clock, SystemClock
-from shared.errors import SettingsError, ThroughlineError
+from shared.errors import ThroughlineError
+from shared.http_server import Server
 from shared.mongo import Collection, Database
 from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
 from shared.operations import ops_app
 from shared.settings import ServiceSettings
-from shared.sockets import SOCKET_FRAME, SOCKET_PING, BoundedSocket
 from shared.streams import STREAM_COLLECTIONS, Consumer, Processor, Publisher, Scope, Worker
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h: restart me
 EXIT_REFUSED = 1  # settings, policy or the dead-letter limit: a restart alone will not help
 DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s covers it twice
 _DISCONNECT = 5.0  # seconds to leave a group or end a connection
-_KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
-_HTTP_GRACE = 5  # seconds for requests in flight
 
 Task = Callable[[], Awaitable[None]]
 
@@ -85,9 +81,7 @@ class Service:
         """Run until `stop` is set (by default: SIGTERM or SIGINT); return the exit status."""
         stop = stop or _stop_on_signal()
         running = [asyncio.create_task(self.health.watch(), name="health")]
-        ops = _Server(
-            ops_app(self.health, self.metrics), self.settings.host, self.settings.ops_port
-        )
+        ops = Server(ops_app(self.health, self.metrics), self.settings.host, self.settings.ops_port)
         running.append(asyncio.create_task(ops.serve(), name="ops"))
         stopped = asyncio.create_task(stop.wait(), name="stop")
         starting = asyncio.create_task(self._start(running), name="start")
@@ -111,7 +105,7 @@ class Service:
         for task in self._tasks:
             running.append(asyncio.create_task(_forever(task), name=getattr(task, "__name__", "")))
         if self.http is not None:
-            self._http = _Server(self.http, self.settings.host, self.settings.port)
+            self._http = Server(self.http, self.settings.host, self.settings.port)
             running.append(asyncio.create_task(self._http.serve(), name="http"))
             await self._http.answering(running[-1])
         gc.collect()
@@ -188,7 +182,7 @@ class Service:
         self.health.draining = True
         self._log.info("draining")
         if getattr(self, "_http", None) is not None:
-            await self._say_goodbye()
+            await asyncio.gather(*(self._disconnect(_forever(leave)) for leave in self._on_stop))
             await self._http.stop()
         await asyncio.gather(
             *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
@@ -199,22 +193,14 @@ class Service:
         self.database.close()
         self._log.info("stopped in good order")
 
-    async def _say_goodbye(self) -> None:
-        """Let whoever holds connections of its own end them in good order, within a limit."""
-        try:
-            async with asyncio.timeout(_HTTP_GRACE):
-                await asyncio.gather(*(leave() for leave in self._on_stop))
-        except TimeoutError:
-            self._log.warning("connections did not end in time", where="stop")
-
     async def _disconnect(self, stopping: Coroutine[Any, Any, None]) -> None:
-        """Say goodbye to Kafka, but not for ever: everything that matters is in MongoDB by now.
+        """Say goodbye, but not for ever: everything that matters is in MongoDB by now.
 
         Without a broker aiokafka looks for its group's coordinator with no limit of time.
         """
         done, _ = await asyncio.wait({asyncio.create_task(stopping)}, timeout=_DISCONNECT)
         if not done:
-            self._log.warning("disconnected without Kafka's answer", where="stop")
+            self._log.warning("disconnected without an answer", where="stop")
         for task in done:
             if error := task.exception():
                 self._log.warning("disconnecting failed", error=type(error).__name__)
@@ -245,63 +231,3 @@ async def _drained(drain: Task) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN):
             await drain()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, without its own signal handling: the service decides the order of stopping."""
-
-    def __init__(self, app: Any, host: str, port: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                lifespan="off",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_HTTP_GRACE,
-                timeout_keep_alive=_KEEP_ALIVE,
-                h11_max_incomplete_event_size=16 * 1024,
-                ws=BoundedSocket,
-                ws_max_size=SOCKET_FRAME,
-                ws_ping_interval=SOCKET_PING,
-                ws_ping_timeout=SOCKET_PING,
-                ws_per_message_deflate=False,
-            )
-        )
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop; raise `SettingsError` when the port is taken."""
-        await super().serve(sockets or [self._bound()])
-
-    def _bound(self) -> socket.socket:
-        listener = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self.config.host, self.config.port))
-        except OSError as error:
-            listener.close()
-            raise SettingsError(
-                f"{self.config.host}:{self.config.port} cannot be served on ({error.strerror}).",
-                "End what uses it, or set another port (docs/settings.md).",
-            ) from None
-        return listener
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-    async def answering(self, serving: asyncio.Task[Any]) -> None:
-        """Return when the port accepts connections, or `serving` has failed."""
-        while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag for it, and no event
-            await asyncio.sleep(0.01)
-
-    async def stop(self) -> None:
-        """Accept nothing new, let requests in flight end."""
-        self.should_exit = True
-        while self.started and self.servers:
-            await asyncio.sleep(0.02)
-            if not any(server.is_serving() for server in self.servers):
-                return

@@ -12,8 +12,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-SOCKET_FRAME = 16 * 1024  # bytes; the longest thing we are told on a socket is a chat message
-SOCKET_PING = 20.0  # seconds; proxies commonly close what was silent for 30 to 60
+_FRAME = 16 * 1024  # bytes; the longest thing we are told on a socket is a chat message
+_PING = 20.0  # seconds; proxies commonly close what was silent for 30 to 60
 _LINGER = 5.0  # seconds for the last frames and the closing handshake
 
 
@@ -46,3 +46,14 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def _cut_off_soon(self) -> None:
         if not self.disconnected:
             self.loop.call_later(_LINGER, self.transport.abort)
+
+
+def socket_options(ping: float = _PING) -> dict[str, Any]:
+    """Return what `uvicorn.Config` needs to serve WebSockets our way; `ping` in seconds."""
+    return {
+        "ws": BoundedSocket,
+        "ws_max_size": _FRAME,
+        "ws_ping_interval": ping,
+        "ws_ping_timeout": ping,
+        "ws_per_message_deflate": False,
+    }

@@ -6,13 +6,13 @@ and the ids make sure that nothing counts twice.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from services.ingest.accounts import ApiKey
 from services.ingest.adapters.contract import RawRequest
+from services.ingest.api_contract import ACCEPTED, BODY, SECURITY, VALIDATED
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
@@ -28,19 +28,6 @@ from shared.http import ApiError
 
 _PROVIDER = "events-api"
 _RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {media_type: {"schema": {}} for media_type in MODES},
-    }
-}
-_ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Kafka has acknowledged every event; `accepted` holds their ids."},
-    401: {"description": "No valid API key."},
-    422: {"description": "Refused as a whole; `items` says what is wrong with which event."},
-    429: {"description": "Too many at once or in a minute; try again after Retry-After seconds."},
-    503: {"description": "Not known to be durable; send the same again."},
-}
 
 
 class EventsApi:
@@ -58,22 +45,22 @@ class EventsApi:
 
     def router(self) -> APIRouter:
         """Return the routes."""
-        router = APIRouter()
+        router = APIRouter(dependencies=SECURITY)
         router.add_api_route(
             "/v1/events",
             self.take,
             methods=["POST"],
             status_code=202,
-            responses=_ACCEPTED,
-            openapi_extra=_BODY,
+            responses=ACCEPTED,
+            openapi_extra=BODY,
             response_class=JSONResponse,
         )
         router.add_api_route(
             "/v1/events:validate",
             self.validate,
             methods=["POST"],
-            responses={status: _ACCEPTED[status] for status in (401, 422, 429)},
-            openapi_extra=_BODY,
+            responses=VALIDATED,
+            openapi_extra=BODY,
             response_class=JSONResponse,
         )
         return router

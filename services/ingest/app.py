@@ -4,21 +4,23 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from starlette.routing import BaseRoute
 
 from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
+from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
 from services.ingest.chat import ChatServer
 from services.ingest.chat_account import read_chat_accounts
-from services.ingest.chat_live import ChatLive
+from services.ingest.chat_live import ChatLive, Watched
 from services.ingest.chat_pages import ChatPages
 from services.ingest.chat_presence import NothingKnown, Presence
 from services.ingest.chat_sessions import ChatSessions
 from services.ingest.chat_socket import Chat
-from services.ingest.chat_store import ChatStore
+from services.ingest.chat_store import ChatDatabase, ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
@@ -40,6 +42,7 @@ from services.ingest.store import COLLECTIONS
 from services.ingest.webhooks import Webhooks
 from shared.clock import SystemClock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -73,11 +76,16 @@ def create_http(
     api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
+    api.router.routes.extend(contract_routes("ingest", api))
     return api
 
 
+class _ChatDatabase(ChatDatabase, Watched, Protocol):
+    """What the chat needs of a database; `shared.mongo.Database` is one."""
+
+
 def create_chat(
-    database: Database, intake: Intake, meter: Meter, presence: Presence | None = None
+    database: _ChatDatabase, intake: Intake, meter: Meter, presence: Presence | None = None
 ) -> tuple[Chat, ChatLive]:
     """Return what all chat sockets share, and what wakes them (it must run)."""
     live, store = ChatLive(database, meter), ChatStore(database, intake.clock)
@@ -109,12 +117,19 @@ def create_app(settings: Settings | None = None) -> Service:
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     guard = Guard(settings.outgoing_allow.split(","))
     attachments = Attachments(database, doors, guard)
-    outbox = Outbox(
-        ReplyStore(database), doors, guard, publisher, attachments, clock=clock, meter=meter
-    )
-    replies = Replies(database, doors, clock, ids, outbox.wake)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
+    outbox = Outbox(
+        ReplyStore(database),
+        doors,
+        guard,
+        publisher,
+        attachments,
+        deliver=chat.store.deliver,
+        clock=clock,
+        meter=meter,
+    )
+    replies = Replies(database, doors, clock, ids, outbox.wake)
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
@@ -146,6 +161,7 @@ def create_app(settings: Settings | None = None) -> Service:
             mails,
             spool.run,
             outbox.run,
+            *(client.run for client in ami_clients(doors, intake)),
             *((live.run, chat_server.tend) if chats else ()),
         ),
         on_stop=(chat_server.drain,),

@@ -15,13 +15,13 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.ingest.chat_account import ChatAccount
+from services.ingest.chat_frames import acknowledgement, problem, told, welcome
 from services.ingest.chat_live import ChatLive
 from services.ingest.chat_presence import Presence
 from services.ingest.chat_sessions import ChatSessions, Visit
 from services.ingest.chat_store import PAGE, ChatStore, Entry
 from services.ingest.domain.chat import (
     GAP,
-    PROBLEMS,
     BadFrame,
     Finished,
     Frame,
@@ -137,15 +137,7 @@ class ChatSocket:
         self._visit, self._open = visit, tail.open
         # a widget that has more than there is has another session's: it gets this one whole
         self._last = hello.last if hello.last <= tail.seq else 0
-        await self._send(
-            {
-                "type": "welcome",
-                "token": None if hello.token else token,
-                "resumed": tail.seq > 0,
-                "after": self._last,
-                "last": tail.seq,
-            }
-        )
+        await self._send(welcome(None if hello.token else token, self._last, tail.seq))
         await self._tell_status(visit)
         return asyncio.create_task(self._tell(visit))
 
@@ -175,7 +167,7 @@ class ChatSocket:
 
     async def _acknowledge(self, frame_id: str, entry: Entry | None) -> None:
         self._count("accepted")
-        await self._send({"type": "ack", "id": frame_id, "seq": entry.seq if entry else None})
+        await self._send(acknowledgement(frame_id, entry))
 
     async def _refuse(self, code: str, frame_id: str | None) -> None:
         self._refused += 1
@@ -186,8 +178,7 @@ class ChatSocket:
 
     async def _problem(self, code: str, frame_id: str | None) -> None:
         self._count(code)
-        problem = {"type": "error", "code": code, "message": PROBLEMS[code]}
-        await self._send(problem | ({"id": frame_id} if frame_id else {}))
+        await self._send(problem(code, frame_id))
 
     # -- what goes out ----------------------------------------------------------------------------
 
@@ -216,7 +207,7 @@ class ChatSocket:
     async def _tell_news(self, visit: Visit) -> None:
         entries = await self._chat.store.after(visit.session, self._last)
         for entry in entries:
-            await self._send(_told(entry))
+            await self._send(told(entry))
             self._last, self._open = entry.seq, entry.open
             self._heard = self._seconds()
         if len(entries) == PAGE:
@@ -292,18 +283,3 @@ async def _ended(teller: asyncio.Task[None]) -> None:
     (outcome,) = await asyncio.gather(teller, return_exceptions=True)
     if isinstance(outcome, Exception):
         raise outcome
-
-
-def _told(entry: Entry) -> dict[str, Any]:
-    """Return the frame of an entry."""
-    files = [{"url": one.reference, "name": one.name or ""} for one in entry.files]
-    return {
-        "type": entry.kind,
-        "seq": entry.seq,
-        "id": entry.id,
-        "from": entry.sender,
-        "text": entry.text,
-        "at": entry.at.isoformat(),
-        "open": entry.open,
-        **({"files": files} if files else {}),
-    }

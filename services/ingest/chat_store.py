@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from services.ingest.domain.chat import TEXT, Sender, Tail, is_session_id
+from services.ingest.domain.chat import Sender, Tail
 from services.ingest.domain.text import cut
 from services.ingest.senders.contract import File, Outcome, Refused, Reply, Sent
 from shared.clock import Clock
@@ -155,19 +155,11 @@ class ChatStore:
     async def deliver(self, reply: Reply) -> Outcome:
         """Put a reply into its session's history, from where every open widget gets it at once.
 
-        This is how a reply leaves by web chat. Delivering the same `reply_id` again changes
-        nothing, so it may be repeated whenever the outcome is unknown (`Unavailable`). A visitor
-        who is away finds it on coming back.
+        This is how a reply leaves by web chat, once its sender has found that it can be shown.
+        Delivering the same `reply_id` again changes nothing, so it may be repeated whenever the
+        outcome is unknown (`Unavailable`). A visitor who is away finds it on coming back.
         """
         session = reply.reply_to or ""
-        if not is_session_id(session):
-            return Refused("the conversation names no chat session")
-        if not reply.text.strip() and not reply.files:
-            return Refused("there is nothing to say")
-        if len(reply.text) > TEXT:
-            return Refused(f"a chat message has at most {TEXT} characters")
-        if not all(one.reference.startswith("https://") for one in reply.files):
-            return Refused("a chat shows files by their https address only")
         if (await self.tail(session)).seq == 0:
             return Refused("the chat session is not kept any more")
         entry = await self.append(session, lambda tail: self._reply(session, reply, tail))

@@ -48,6 +48,12 @@ METRICS = (
     Metric("ingest_spool_refused_total", "counter", "Requests refused, as the spool was full."),
     Metric("ingest_spool_requests", "gauge", "Requests in the spool, of all processes."),
     Metric("ingest_spool_bytes", "gauge", "Bytes in the spool, of all processes."),
+    Metric(
+        "ingest_connected",
+        "gauge",
+        "1 while a connection that we open ourselves is there and logged in.",
+        ("provider", "account"),
+    ),
     Metric("ingest_batch_events", "histogram", "Events in one request.", ("provider",), SIZES),
     Metric(
         "ingest_replies_total",

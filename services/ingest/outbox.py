@@ -23,8 +23,8 @@ from services.ingest.outgoing import FetchFailed, Guard
 from services.ingest.publisher import EventPublisher
 from services.ingest.reply_events import event_of
 from services.ingest.reply_store import ReplyStore, reply_from
-from services.ingest.senders.contract import Call, File, Mail, NotSendable, Reply, Sender
-from services.ingest.sending import attempt
+from services.ingest.senders.contract import Composed, File, NotSendable, Reply, Sender
+from services.ingest.sending import Deliver, attempt
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -66,11 +66,12 @@ class Outbox:
         publisher: EventPublisher,
         files: FileSource,
         *,
+        deliver: Deliver,
         clock: Clock,
         meter: OutboxMeter,
     ) -> None:
         self._store, self._doors, self._guard = store, doors, guard
-        self._publisher, self._files = publisher, files
+        self._publisher, self._files, self._deliver = publisher, files, deliver
         self._clock, self._meter = clock, meter
         self._breakers: dict[tuple[str, str], circuit.Breaker] = {}
         self._running: dict[str, tuple[tuple[str, str], asyncio.Task[None]]] = {}
@@ -194,7 +195,7 @@ class Outbox:
         if await self._store.mark_sending(reply["_id"], owner, self._clock.now()) is None:
             return None
         crash_point("reply-marked")
-        outcome = await attempt(self._guard, door, composed)
+        outcome = await attempt(self._guard, door, composed, self._deliver)
         crash_point("reply-called")
         self._meter.count(
             "ingest_reply_calls_total",
@@ -204,7 +205,7 @@ class Outbox:
         )
         return outcome
 
-    async def _compose(self, reply: Reply, door: Door, sender: Sender) -> Call | Mail:
+    async def _compose(self, reply: Reply, door: Door, sender: Sender) -> Composed:
         if sender.carries and reply.files:
             files = [await self._with_content(file, door) for file in reply.files]
             if sum(len(file.content or b"") for file in files) > limits.REPLY_FILES_SIZE:

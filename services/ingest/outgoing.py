@@ -121,8 +121,10 @@ def _client(guard: Guard, hosts: Iterable[str] | None) -> httpx.AsyncClient:
     )
 
 
-async def call(guard: Guard, request: Call, hosts: Iterable[str]) -> Answer:
-    """Make one call to a provider and return its answer, whatever its status.
+async def call(
+    guard: Guard, request: Call, hosts: Iterable[str], *, limit: int = _ANSWER
+) -> Answer:
+    """Make one call to a provider and return its answer of `limit` bytes, whatever its status.
 
     Raises `NotSent` when it surely did not arrive, `OutcomeUnknown` when nobody knows, and
     `AddressRefused` when it may not go there. A redirect is an answer like any other.
@@ -143,7 +145,7 @@ async def call(guard: Guard, request: Call, hosts: Iterable[str]) -> Answer:
             )
             answer = await client.send(made, stream=True)
             try:
-                content = await _read(answer, _ANSWER)
+                content = await _read(answer, limit)
             finally:
                 await answer.aclose()
     except httpx.InvalidURL:

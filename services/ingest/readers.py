@@ -108,7 +108,7 @@ class IsolatedReader:
             return parsed
         finally:
             if worker not in self._idle:
-                worker.kill()
+                await worker.end()
 
     async def _worker(self) -> "_Worker":
         while self._idle:
@@ -120,7 +120,7 @@ class IsolatedReader:
     async def close(self) -> None:
         """End the workers."""
         while self._idle:
-            self._idle.pop().kill()
+            await self._idle.pop().end()
 
 
 class _Worker:
@@ -151,10 +151,10 @@ class _Worker:
             async with asyncio.timeout(_START_SECONDS):
                 await worker._frame()
         except (TimeoutError, EOFError):
-            worker.kill()
+            await worker.end()
             raise _unavailable() from None
         except BaseException:
-            worker.kill()
+            await worker.end()
             raise
         return worker
 
@@ -176,12 +176,15 @@ class _Worker:
         (length,) = _LENGTH.unpack(await self._process.stdout.readexactly(_LENGTH.size))
         return await self._process.stdout.readexactly(length)
 
-    def kill(self) -> None:
-        """End the process; it is reaped by the loop."""
+    async def end(self) -> None:
+        """Kill the process and wait until nothing is left of it."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        if self._process.stdin:
+        if self._process.stdin and self._process.stdout:
             self._process.stdin.close()
+            with contextlib.suppress(OSError):
+                await self._process.stdout.read()  # to its end, so that the pipe is closed
+        await self._process.wait()
 
 
 def _with_body(parsed: Parsed, body: bytes) -> Parsed:

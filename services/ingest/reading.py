@@ -9,13 +9,22 @@ from shared.http import ApiError
 
 
 def read_headers(request: Request) -> tuple[tuple[str, bytes], ...]:
-    """Return the headers as they came, names in lower case, or refuse too many of them."""
+    """Return the headers as they came, names in lower case, or refuse too many of them.
+
+    A body in an encoding (`gzip` and the like) is refused: no provider of ours sends one, what is
+    signed are the bytes as sent, and a bomb is best not unpacked.
+    """
     pairs = request.scope["headers"]
     if sum(len(name) + len(value) for name, value in pairs) > limits.HEADERS:
         raise ApiError(
             431, "headers-too-large", "The headers are too large.", "Send less than 16 KiB."
         )
-    return tuple((name.decode("latin-1").lower(), value) for name, value in pairs)
+    headers = tuple((name.decode("latin-1").lower(), value) for name, value in pairs)
+    if any(name == "content-encoding" and value.lower() != b"identity" for name, value in headers):
+        raise ApiError(
+            415, "encoded", "The body is compressed.", "Send it as it is, without Content-Encoding."
+        )
+    return headers
 
 
 async def read_body(request: Request, limit: int, seconds: float = limits.READ_SECONDS) -> bytes:

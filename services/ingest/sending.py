@@ -1,5 +1,6 @@
 """One attempt to send: from a composed call or mail to an outcome, whatever happens on the way."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -9,22 +10,35 @@ from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.senders.contract import (
     API_URL,
     Call,
+    Composed,
     Later,
     Mail,
     Outcome,
+    Own,
     Refused,
+    Reply,
     Unclear,
 )
 from services.ingest.submission import submit
+from shared.errors import Unavailable
 from shared.observability import get_logger
 
 _log = get_logger("ingest")
 
 
-async def attempt(guard: Guard, door: Door, composed: Call | Mail) -> Outcome:
-    """Make the call or hand in the mail; never raises, for what it raised would be an outcome."""
+Deliver = Callable[[Reply], Awaitable[Outcome]]
+"""Takes a reply into our own chat; raises `Unavailable` when it is not known whether it did."""
+
+
+async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver) -> Outcome:
+    """Make the call, hand in the mail or take it to our own chat.
+
+    Never raises, for what it raised would be an outcome.
+    """
     assert door.sender is not None
     try:
+        if isinstance(composed, Own):
+            return await deliver(composed.reply)
         if isinstance(composed, Mail):
             return await submit(guard, composed)
         answer = await call(guard, *placed(composed, door))
@@ -34,6 +48,8 @@ async def attempt(guard: Guard, door: Door, composed: Call | Mail) -> Outcome:
         return Later(f"not reached ({error})")
     except OutcomeUnknown as error:
         return Unclear(f"no answer ({error})")
+    except Unavailable:
+        return Unclear("our own store did not answer")
     try:
         return door.sender.read(answer)
     except Exception as error:  # the answer of a stranger, in a sender's first version

@@ -11,6 +11,7 @@ from services.profile.settings import Settings
 from services.profile.store import COLLECTIONS
 from shared.clock import SystemClock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.http import create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
@@ -46,4 +47,5 @@ def create_http(database: Database, ids: KeyedIds, live: Live, settings: Setting
     http = create_api("Throughline profile", CONTRACT_VERSION)
     http.include_router(create_router(database, ids, settings))
     http.include_router(Pages(database, ids, live, settings, SystemClock()).router())
+    http.router.routes.extend(contract_routes(NAME, http))
     return http

@@ -13,6 +13,7 @@ from services.routing.domain.policy import RoutingPolicy
 from shared.case_reference import parse_case_reference
 from shared.clock import Clock
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.events import Event
 from shared.events.routing import (
     AgentDeclared,
@@ -87,6 +88,7 @@ def create_routing_api(
     _add_offers(api, shared)
     _add_work(api, shared)
     _add_overview(api, shared)
+    api.router.routes.extend(contract_routes("routing", api))
     return api
 
 

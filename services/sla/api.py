@@ -8,6 +8,7 @@ from services.sla.domain.promises import Charter, Promise
 from services.sla.store import CLOCKS, clocks_query, is_started, readable
 from shared.case_reference import parse_case_reference
 from shared.contracts import CONTRACT_VERSION
+from shared.contracts.routes import contract_routes
 from shared.durations import format_duration
 from shared.http import ApiError, check_bearer, create_api
 from shared.mongo import Database
@@ -61,6 +62,7 @@ def build_api(database: Database, charter: Charter, token: str | None) -> FastAP
         made = [_promise(promise) for promise in charter.promises.values()]
         return {"charter_version": charter.version, "promises": made}
 
+    api.router.routes.extend(contract_routes("sla", api))
     return api
 
 

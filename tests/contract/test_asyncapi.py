@@ -156,6 +156,18 @@ def test_the_documents_have_the_version_of_the_package() -> None:
     assert project["version"] == CONTRACT_VERSION
 
 
+def test_without_node_the_check_is_skipped_here_and_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("THROUGHLINE_REQUIRE_REAL_KAFKA", "1")
+    with pytest.raises(pytest.fail.Exception, match=r"needs Node\.js"):
+        _require_parser()
+    monkeypatch.delenv("THROUGHLINE_REQUIRE_REAL_KAFKA")
+    with pytest.raises(pytest.skip.Exception, match=r"needs Node\.js"):
+        _require_parser()
+
+
 def test_the_lock_file_names_no_address() -> None:
     lock = json.loads((PARSER / "package-lock.json").read_text())
     packages = [entry for place, entry in lock["packages"].items() if place]

@@ -9,7 +9,8 @@ from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unpa
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.mail_parts import file_of
 from services.ingest.domain import limits
-from services.ingest.domain.mail_thread import reply_address, reply_message_id
+from services.ingest.domain.mail_thread import reply_message_id
+from services.ingest.domain.plus_address import plus_token, with_token
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 ACCOUNT = ACCOUNTS["email"]
@@ -98,6 +99,13 @@ def test_a_stranger_who_quotes_a_thread_joins_nothing() -> None:
     assert mail(body).data.conversation_id != only("plain").data.conversation_id
 
 
+def answer_address(conversation: str) -> str:
+    """Return where we ask a customer to answer."""
+    address = with_token("support@example.com", plus_token(IDS, conversation))
+    assert address is not None
+    return address
+
+
 def answer(our_id: str, sender: bytes = b"ana.kovac@example.si") -> bytes:
     """Return a mail that answers one of ours, with In-Reply-To only."""
     head = b"From: %s\r\nMessage-ID: <x@example.si>\r\nIn-Reply-To: <%s>\r\n\r\nYes.\r\n"
@@ -113,7 +121,7 @@ def test_an_answer_to_our_message_id_is_in_its_conversation_for_whom_it_went_to(
 
 def test_the_address_we_gave_for_answers_leads_to_its_conversation_from_anybody() -> None:
     conversation = only("plain").data.conversation_id
-    address = reply_address("support@example.com", conversation, IDS)
+    address = answer_address(conversation)
     asked = RawRequest(
         b"From: colleague@example.si\r\n\r\nI answer for Ana.\r\n",
         (("envelope-from", b"colleague@example.si"), ("envelope-to", address.upper().encode())),
@@ -125,7 +133,7 @@ def test_the_address_we_gave_for_answers_leads_to_its_conversation_from_anybody(
 
 def test_a_token_in_the_to_header_counts_where_the_relay_rewrote_the_envelope() -> None:
     conversation = only("plain").data.conversation_id
-    address = reply_address("support@example.com", conversation, IDS)
+    address = answer_address(conversation)
     body = b"From: a@example.si\r\nTo: Support <%s>\r\n\r\nx\r\n" % address.encode()
     assert mail(body).data.conversation_id == conversation
 
@@ -284,6 +292,24 @@ def test_mail_through_a_group_address_is_a_customers_but_no_machine_answers_it()
     data = only("group-address").data
     assert (data.kind, data.automatic) == ("text", False)
     assert data.raw == {"never_answer": "list"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"X-Autoreply: yes",
+        b"Preference: auto_reply",
+        b"X-Precedence: auto_reply",
+        b"Precedence: auto_reply",
+    ],
+)
+def test_what_says_in_another_way_that_a_machine_answered_is_an_auto_reply(header: bytes) -> None:
+    assert mail(header + b"\r\n" + payload("email", "plain")).data.kind == "auto-reply"
+
+
+def test_who_wants_no_automatic_answer_is_still_a_customer() -> None:
+    data = mail(b"X-Auto-Response-Suppress: OOF\r\n" + payload("email", "plain")).data
+    assert (data.kind, data.automatic, data.raw) == ("text", False, {"never_answer": "suppressed"})
 
 
 def test_an_auto_reply_with_the_null_sender_is_no_bounce() -> None:

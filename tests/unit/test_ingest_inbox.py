@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from services.ingest.inbox import Inbox
 from services.ingest.integrators import Stamp, translate
 from shared.events.customers import CustomerRecorded
 from shared.streams import ForeignRecord, Received, Refused, State
-from shared.streams.foreign import foreign_record
 from tests.support.builders_ingest import IDS, NOW, message_event
 
 PORTAL = InboxPolicy(source="/demo-portal", integrator="demo-portal")
@@ -159,28 +156,6 @@ def test_an_event_that_came_twice_in_a_batch_is_published_once() -> None:
     incoming = [Received(event, "ingest-inbox/contact-inbox/0")] * 2
     effects = processor.decide(incoming, State(), NOW)
     assert [publish.event for publish in effects.publishes] == [event]
-
-
-def kept_at(milliseconds: int, kind: int = 0) -> datetime:
-    raw = SimpleNamespace(value=b"", headers=(), timestamp=milliseconds, timestamp_type=kind)
-    return foreign_record(raw, NOW).kept_at
-
-
-def test_a_record_counts_at_the_time_kafka_gave_it() -> None:
-    earlier = NOW - timedelta(days=3)
-    assert kept_at(int(earlier.timestamp() * 1000)) == earlier
-    later = NOW + timedelta(seconds=2)
-    assert kept_at(int(later.timestamp() * 1000), kind=1) == later  # the broker's clock
-
-
-@pytest.mark.parametrize("milliseconds", [-1, 0, 1234, 2**63 - 1])
-def test_an_absurd_time_of_a_record_counts_as_now(milliseconds: int) -> None:
-    assert kept_at(milliseconds) == NOW
-
-
-def test_a_time_in_the_future_that_the_writer_claims_counts_as_now() -> None:
-    future = datetime(2027, 1, 1, tzinfo=UTC)
-    assert kept_at(int(future.timestamp() * 1000)) == NOW
 
 
 @given(

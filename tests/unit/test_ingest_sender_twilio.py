@@ -7,7 +7,15 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from services.ingest.senders.contract import Answer, File, Later, NotSendable, Refused, Sent
+from services.ingest.senders.contract import (
+    Answer,
+    File,
+    Later,
+    NotSendable,
+    Refused,
+    Sent,
+    Unclear,
+)
 from services.ingest.senders.twilio import TwilioSender
 from tests.support.builders_ingest import PUBLIC_URL
 from tests.support.builders_replies import reply, sending_account
@@ -88,4 +96,15 @@ def test_a_refusal_gives_twilios_error_code_only() -> None:
 
 
 def test_a_good_answer_without_an_id_cannot_be_followed_up() -> None:
-    assert isinstance(SENDER.read(Answer(201, b"{}")), Refused)
+    assert isinstance(SENDER.read(Answer(201, b"{}")), Unclear)
+
+
+def test_when_nobody_knows_whether_it_was_sent_that_is_said() -> None:
+    assert SENDER.read(Answer(500)) == Unclear("HTTP 500")
+
+
+def test_a_picture_is_fetched_with_our_credentials_from_twilio_only() -> None:
+    call = SENDER.download("https://api.twilio.com/media/ME1", ACCOUNT)
+    assert call is not None
+    assert (call.method, call.headers["authorization"][:6]) == ("GET", "Basic ")
+    assert SENDER.download("https://api.twilio.com.example.com/media/ME1", ACCOUNT) is None

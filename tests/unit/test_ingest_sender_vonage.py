@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.senders.contract import Answer, File, Later, NotSendable, Refused, Sent
+from services.ingest.senders.contract import (
+    Answer,
+    File,
+    Later,
+    NotSendable,
+    Refused,
+    Sent,
+    Unclear,
+)
 from services.ingest.senders.vonage import VonageSender
 from tests.support.builders_replies import reply, sending_account
 
@@ -69,7 +77,8 @@ def test_when_vonage_is_busy_or_broken_it_is_tried_later() -> None:
     assert SENDER.read(Answer(429, b"", {"retry-after": "2"})) == Later(
         "HTTP 429", timedelta(seconds=2)
     )
-    assert SENDER.read(Answer(502)) == Later("HTTP 502", None)
+    assert SENDER.read(Answer(503)) == Later("HTTP 503", None)
+    assert SENDER.read(Answer(502)) == Unclear("HTTP 502")
 
 
 def test_a_refusal_gives_the_problems_title() -> None:

@@ -102,11 +102,15 @@ def test_the_challenge_is_given_back_and_nothing_else_is() -> None:
 def test_a_direct_message_tells_who_wrote_what_when_and_where_to_answer() -> None:
     event = only("text")
     assert event.type == "throughline.message.received.v1"
-    assert event.data.text == "Is parcel <4711> on its way & when?"
+    assert event.data.text == "Is my parcel on its way?"
     assert event.data.contact_points == (ANA,)
     assert event.data.reply_to == "D0ANA"
     assert event.data.message_id == "D0ANA/1762160400.000100"
-    assert event.time == datetime(2025, 11, 3, 9, 0, 0, 100, tzinfo=UTC)
+    assert event.time == datetime(2025, 11, 3, 9, 0, tzinfo=UTC)  # whole milliseconds
+
+
+def test_slacks_three_escapes_are_undone() -> None:
+    assert only("escaped").data.text == "Is parcel <4711> on its way & when?"
 
 
 def test_a_thread_in_a_channel_is_answered_in_the_thread() -> None:

@@ -14,7 +14,7 @@ from services.ingest.accounts import Door
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.domain import limits
-from services.ingest.smtp import MailHandler, mail_server
+from services.ingest.smtp import MailHandler, MailProtocol, mail_server
 from tests.support.builders_ingest import DOORS, Fakes, payload
 
 PLAIN = payload("email", "plain")
@@ -26,11 +26,15 @@ SALES = Door(
 
 
 @asynccontextmanager
-async def relay(fakes: Fakes) -> AsyncIterator[int]:
-    """Serve SMTP; yields its port."""
+async def relay(
+    fakes: Fakes,
+    protocol: MailProtocol = "smtp",
+    draining: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[int]:
+    """Serve SMTP or LMTP; yields its port."""
     doors = {**DOORS, ("email", "sales"): SALES}
-    handler = MailHandler(doors, fakes.intake())
-    async with mail_server(handler, "127.0.0.1", 0, "ingest.example.com") as server:
+    handler = MailHandler(doors, fakes.intake(), draining)
+    async with mail_server(handler, "127.0.0.1", 0, "ingest.example.com", protocol) as server:
         yield server.sockets[0].getsockname()[1]
 
 
@@ -173,3 +177,117 @@ def test_a_relay_beyond_the_connections_is_told_so_on_the_loop_we_run_on() -> No
             return greeting
 
     assert uvloop.run(scenario()).startswith(b"421")
+
+
+async def test_a_body_in_one_line_of_megabytes_is_taken_unchanged() -> None:
+    fakes = Fakes()
+    long = b"From: ana.kovac@example.si\r\n\r\n" + b"x" * (3 * 1024 * 1024) + b"\r\n"
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT], long)
+    (event,) = fakes.publisher.events
+    assert fakes.blobs.kept[event.data.original.removeprefix("blob:")] == long
+
+
+async def test_a_bounce_comes_with_the_null_sender() -> None:
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT], payload("email", "bounce-of-ours"), "")
+    assert fakes.types() == ["throughline.message.received.v1", "throughline.delivery.changed.v1"]
+
+
+async def test_an_international_sender_is_taken() -> None:
+    def send(port: int) -> None:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            client.sendmail(
+                "žiga@čebela.example", [SUPPORT], PLAIN, mail_options=["SMTPUTF8", "BODY=8BITMIME"]
+            )
+
+    fakes = Fakes()
+    async with relay(fakes) as port:
+        await in_thread(send, port)
+    assert len(fakes.publisher.events) == 1
+
+
+async def test_while_draining_nobody_new_is_taken_and_a_session_starts_no_mail() -> None:
+    draining = False
+
+    def scenario(port: int) -> tuple[int, bytes]:
+        nonlocal draining
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            draining = True
+            begun = client.mail(SENDER)[0]
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as one_more:
+                return begun, one_more.recv(100)
+
+    fakes = Fakes()
+    async with relay(fakes, draining=lambda: draining) as port:
+        begun, greeting = await in_thread(scenario, port)
+    assert begun == 421
+    assert greeting.startswith(b"421 4.3.2 Shutting down")
+    assert fakes.publisher.events == []
+
+
+def local_answers(port: int, to: list[str], mail: bytes) -> list[str]:
+    """Deliver by LMTP; returns the answers to the data, one for each recipient."""
+    with smtplib.LMTP("127.0.0.1", port) as client:
+        client.ehlo()
+        client.mail(SENDER)
+        for recipient in to:
+            assert client.rcpt(recipient)[0] == 250
+        assert client.docmd("DATA")[0] == 354
+        client.send(mail + b"\r\n.\r\n")
+        answers = [client.getreply() for _ in to]
+        client.send(b"NOOP\r\n")
+        assert client.getreply()[0] == 250  # and no answer more
+    return [str(code) for code, _ in answers]
+
+
+async def test_lmtp_answers_for_each_recipient() -> None:
+    fakes = Fakes()
+    async with relay(fakes, "lmtp") as port:
+        to = [SUPPORT, "sales@example.com", "support+x@example.com"]
+        assert await in_thread(local_answers, port, to, PLAIN) == ["250", "250", "250"]
+    assert {e.data.channel_account for e in fakes.publisher.events} == {"support", "sales"}
+
+
+async def test_lmtp_tells_apart_who_got_the_mail_and_who_has_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fakes = Fakes()
+    publish = fakes.publisher.publish
+
+    async def only_support(events: Any) -> None:
+        fakes.publisher.down = events[0].data.channel_account != "support"
+        await publish(events)
+
+    monkeypatch.setattr(fakes.publisher, "publish", only_support)
+    async with relay(fakes, "lmtp") as port:
+        to = ["sales@example.com", SUPPORT]
+        assert await in_thread(local_answers, port, to, PLAIN) == ["451", "250"]
+
+
+@pytest.mark.parametrize("fault", ["large", "ours"])
+async def test_lmtp_answers_for_each_recipient_also_what_concerns_all(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise KeyError("ours")
+
+    fakes = Fakes()
+    monkeypatch.setattr(fakes.publisher, "publish", fail)
+    large = (b"x" * 900 + b"\r\n") * (limits.MAIL // 900)
+    mail = large if fault == "large" else PLAIN
+    async with relay(fakes, "lmtp") as port:
+        answers = await in_thread(local_answers, port, [SUPPORT, "sales@example.com"], mail)
+    assert answers == (["552"] * 2 if fault == "large" else ["451"] * 2)
+
+
+async def test_lmtp_knows_no_ehlo() -> None:
+    def hello(port: int) -> int:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            return client.docmd("EHLO", "relay.example.com")[0]
+
+    async with relay(Fakes(), "lmtp") as port:
+        assert await in_thread(hello, port) == 500

@@ -113,7 +113,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
     """Return a part of a payload for `raw`: as it came, but encodable; `Broken` if too large."""
     written = clean(json.dumps(part, ensure_ascii=False))
-    if len(written) > limits.PART:
+    if len(written.encode()) > limits.PART:
         raise Broken("part: too large")
     found: dict[str, Any] = json.loads(written)
     return found
@@ -173,3 +173,8 @@ def seconds_of(written: str | None) -> float | None:
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 9:
         return None
     return float(written)
+
+
+def seconds_between(first: datetime | None, last: datetime | None) -> float | None:
+    """Return the seconds from one time to a later one (0 if it is earlier), None without both."""
+    return max(0.0, (last - first).total_seconds()) if first and last else None

@@ -2,8 +2,8 @@
 
 Sources: Intercom's pages "Webhook models", "Webhook topics" and "Conversation parts".
 
-A notification holds the conversation and the parts that are new. Bodies are HTML; the text of
-them is kept. Every notification of a conversation names its contact.
+A notification holds the conversation and the parts that are new, and names its contact. Bodies are
+HTML, or plain text since version 2.15; their text is kept.
 """
 
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ from services.ingest.adapters.intercom_conversation import (
     part_of,
     source_of,
     split,
+    text_of,
     where,
 )
 from services.ingest.adapters.schemes import Hmac
-from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short
 from shared.events import Event
@@ -101,8 +101,8 @@ def _message(builder: Builder, note: Any, item: dict[str, Any], part: dict[str, 
         customer(note, item, None if sender else author),
         sender=sender,
         agent_id=string_at(author, "id") if sender == "agent" else None,
-        text=text_of_html(string_at(part, "body") or ""),
-        subject=short(text_of_html(string_at(part, "subject") or "")),
+        text=text_of(string_at(part, "body")),
+        subject=short(text_of(string_at(part, "subject"))),
         files=files_of(part),
         **where(item, string_at(part, "created_at")),
     )

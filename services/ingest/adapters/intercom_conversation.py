@@ -5,6 +5,7 @@ from typing import Any
 from services.ingest.adapters.building import from_unix
 from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.helpdesks import NotOurs, Person, file, first, person
+from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
 
@@ -82,3 +83,10 @@ def files_of(part: dict[str, Any]) -> list[dict[str, Any]]:
         for each in list_at(part, "attachments")
         if isinstance(each, dict)
     ]
+
+
+def text_of(written: str | None) -> str:
+    """Return the text of a body: HTML, or since version 2.15 plain text."""
+    if not written or not written.lstrip().startswith("<"):
+        return written or ""
+    return text_of_html(written)

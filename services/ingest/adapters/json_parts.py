@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from services.ingest.adapters.building import each
-from services.ingest.adapters.contract import Broken, Parsed, RawRequest, Unparseable
-from services.ingest.domain import limits
+from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.domain.json_fields import string_at, value_at
-from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
 from shared.events import Event
 
@@ -25,17 +23,6 @@ class Ignored:
 
 
 Translation = Iterable[Event] | Ignored
-
-
-def json_object(request: RawRequest) -> dict[str, Any]:
-    """Return the object a body holds, or raise `Unparseable`."""
-    try:
-        found = parse_json(request.body)
-    except Malformed:
-        raise Unparseable("body: json") from None
-    if not isinstance(found, dict):
-        raise Unparseable("body: not an object")
-    return found
 
 
 def translated(
@@ -63,15 +50,6 @@ def required(part: Any, *path: str) -> str:
     return clean(found)
 
 
-def raw_of(part: Any) -> dict[str, Any]:
-    """Return a part as it came, but encodable; raise `Broken` for one too large for an event."""
-    written = clean(json.dumps(part, ensure_ascii=False))
-    if len(written.encode()) > limits.PART:
-        raise Broken("part: too large")
-    found = json.loads(written)
-    return found if isinstance(found, dict) else {"value": found}
-
-
 def fingerprint(part: Any) -> str:
     """Return an id made from a part's content, for parts their provider gives none."""
     written = json.dumps(part, sort_keys=True)
@@ -89,6 +67,11 @@ def places_at(source: Any, *axes: str) -> str | None:
     found = [value_at(source, axis) for axis in axes]
     numbers = [str(one) for one in found if type(one) in (int, float)]
     return ", ".join(numbers) if len(numbers) == len(axes) else None
+
+
+def echo_by(sender: str | None) -> dict[str, Any]:
+    """Return what `MessageSent` tells more of a message we sent elsewhere; None: not of ours."""
+    return {"sender": sender, "echo": True} if sender else {}
 
 
 def joined(*texts: str | None, by: str = " ") -> str | None:

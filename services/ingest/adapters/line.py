@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, from_unix
+from services.ingest.adapters.building import Builder, from_unix, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -18,14 +18,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import (
-    Ignored,
-    Translation,
-    json_object,
-    raw_of,
-    required,
-    translated,
-)
+from services.ingest.adapters.json_parts import Ignored, Translation, required, translated
 from services.ingest.adapters.line_content import KINDS, attachments_of, text_of, without_tokens
 from services.ingest.adapters.schemes import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
@@ -59,7 +52,7 @@ class Line(Adapter):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many events, or none (LINE's own check)."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         events, bot = payload.get("events"), string_at(payload, "destination")
         if not isinstance(events, list) or bot is None:
             raise Unparseable("events: missing")
@@ -99,7 +92,7 @@ def _message(builder: Builder, event: Told, own_id: str, common: Told) -> Transl
             truncated=truncated,
             attachments=attachments_of(message),
             in_reply_to=string_at(message, "quotedMessageId"),
-            raw=None if plain else raw_of(without_tokens(event)),
+            raw=None if plain else kept_whole(without_tokens(event)),
         )
     ]
 
@@ -116,12 +109,12 @@ def _unsent(builder: Builder, event: Told, own_id: str, common: Told) -> Transla
 
 def _postback(builder: Builder, event: Told, own_id: str, common: Told) -> Translation:
     postback = object_at(event, "postback")
-    told = {"menu": "postback", "choice": short(required(postback, "data")), "raw": postback}
+    told: Told = {"menu": "postback", "choice": short(required(postback, "data")), "raw": postback}
     return [builder.event(ChoiceMade, own_id, **common, interaction_id=common["reply_to"], **told)]
 
 
 def _other(builder: Builder, event: Told, own_id: str, common: Told) -> Translation:
-    named, raw = short(required(event, "type")), raw_of(without_tokens(event))
+    named, raw = short(required(event, "type")), kept_whole(without_tokens(event))
     return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw)]
 
 

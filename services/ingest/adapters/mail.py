@@ -6,9 +6,10 @@ made of envelope, headers and body. The Date is the sender's claim and counts fo
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
+from email.utils import parseaddr
 from typing import Any
 
 from services.ingest.adapters import mail_headers as read
@@ -95,6 +96,7 @@ class _Translation:
         self._mail, self._said, self._builder = mail, said, builder
         self._envelope, self._event_id, self._blob_id = envelope, event_id, blob_id
         self._mailbox = builder.account.options.get("address", "").lower()
+        self._ours = _own_points(builder.account.options)
         self._reply_to = self._first_of_others("reply-to")
         self._sender, self._name = self._from()
 
@@ -159,7 +161,7 @@ class _Translation:
 
     def _kind(self) -> Kind:
         null_path = self._envelope.sender in ("", "<>")
-        return kind_of(self._mail, self._sender, self._mailbox, null_path=null_path)
+        return kind_of(self._mail, self._sender, self._ours, null_path=null_path)
 
     def _from(self) -> tuple[str | None, str | None]:
         """Return the contact point of the sender: From, else the envelope's; and the name beside.
@@ -181,7 +183,7 @@ class _Translation:
         return next((one for one in found if not self._is_ours(one[0])), None)
 
     def _is_ours(self, point: str) -> bool:
-        return point == f"email:{self._mailbox}"
+        return point in self._ours
 
     def _own_id(self) -> str:
         return next(iter(read.message_ids(self._mail, "message-id")), self._event_id)
@@ -240,6 +242,12 @@ class _Translation:
             "name": short(leaf.name),
             "size": len(leaf.body),
         }
+
+
+def _own_points(options: Mapping[str, str]) -> frozenset[str]:
+    """Return the contact points of a mailbox: where it takes mail, and what it sends as."""
+    given = (options.get("address", ""), parseaddr(options.get("from", ""))[1])
+    return frozenset(point for point in map(read.email_point, given) if point)
 
 
 def _raw(**facts: str | None) -> dict[str, str] | None:

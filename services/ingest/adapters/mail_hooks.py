@@ -1,5 +1,6 @@
 """What mail providers have in common: envelopes, files kept elsewhere, news of our mail."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,9 @@ from shared.events import Event
 from shared.events.contact import ContactUnrecognised, DeliveryChanged
 from shared.events.contact_data import Attachment
 
+CONVERSATION = "throughline-conversation"
+"""What we call the conversation in the data a provider keeps with a mail of ours."""
+_CONVERSATION = re.compile(r"conv_[0-9a-f]{32}")
 _MESSAGE_ID = 256  # characters, as the event model allows
 
 
@@ -50,17 +54,20 @@ def news(
     reason: str | None,
     occurred_at: datetime | None,
     raw: dict[str, Any] | None,
+    conversation_id: str | None = None,
 ) -> Event:
     """Build the event of what became of a mail of ours; `status` is None where it is no receipt.
 
-    The conversation is the one that our Message-ID names, if it was for this recipient.
+    The conversation is the one we told the provider when we sent it (`conversation_id`), else the
+    one that our Message-ID names, if it was for this recipient.
     """
     point = email_point(recipient or "")
     if point is None:
         raise Broken("recipient: missing")
+    told = conversation_id if _CONVERSATION.fullmatch(conversation_id or "") else None
     mail = clean(message_id or "").strip(" <>")[:_MESSAGE_ID]
     common: dict[str, Any] = {
-        "conversation_id": conversation_of_message_id(mail, point, builder.ids),
+        "conversation_id": told or conversation_of_message_id(mail, point, builder.ids),
         "thread": (mail or point, point),
         "channel": CHANNEL,
         "occurred_at": occurred_at,

@@ -7,15 +7,24 @@ from email.message import Message
 from services.ingest.adapters.mail_headers import header, headers, subject
 from services.ingest.domain import limits
 
-AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk", "auto_reply"})
+AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk"})
 """`list` is not among them: a mailbox behind a group address gets its customers' mail that way."""
-AUTO_REPLY_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-ms-exchange-oof")
+AUTO_REPLY_HEADERS = (
+    "x-autoreply",
+    "x-autoreply-from",
+    "x-autorespond",
+    "x-autoresponder",
+    "x-mail-autoreply",
+    "x-fc-machinegenerated",
+)
+PRECEDENCES = ("precedence", "x-precedence", "preference")
 POSTMASTERS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon"})
 # with the colon that programs write: a person's own subject rarely begins like that
 _AUTO_SUBJECT = re.compile(
-    r"(?:automatic reply|auto-reply|autoreply|out of office|automatische antwort"
+    r"(?:automatic reply|auto-reply|autoreply|out of office(?: autoreply)?|automatische antwort"
     r"|abwesenheitsnotiz|réponse automatique|risposta automatica|respuesta automática"
-    r"|automatisch antwoord|samodejni odgovor|odsotnost|automatski odgovor)\s?:",
+    r"|automatisch antwoord|automatisk svar|autosvar|samodejni odgovor|odsotnost"
+    r"|automatski odgovor)\s?:",
     re.IGNORECASE,
 )
 
@@ -37,14 +46,14 @@ class Kind:
         return self.word != "text"
 
 
-def kind_of(mail: Message, sender: str | None, mailbox: str, *, null_path: bool) -> Kind:
+def kind_of(mail: Message, sender: str | None, ours: frozenset[str], *, null_path: bool) -> Kind:
     """Return what kind of mail it is.
 
-    `sender` is the sender's contact point, `mailbox` our address; `null_path` says that the
-    envelope names no sender, as that of a bounce.
+    `sender` is the sender's contact point, `ours` are those of our mailbox; `null_path` says that
+    the envelope names no sender, as that of a bounce.
     """
     for word, holds in (
-        ("loop", _is_loop(mail, sender, mailbox)),
+        ("loop", _is_loop(mail, sender, ours)),
         (
             "bounce",
             _is_report(mail) or _is_postmaster(sender) or bool(header(mail, "x-failed-recipients")),
@@ -58,11 +67,10 @@ def kind_of(mail: Message, sender: str | None, mailbox: str, *, null_path: bool)
     return Kind("text", _never_answer(mail))
 
 
-def _is_loop(mail: Message, sender: str | None, mailbox: str) -> bool:
-    ours = mailbox.lower()
-    marked = any(value.lower() == ours for value in headers(mail, "x-loop"))
+def _is_loop(mail: Message, sender: str | None, ours: frozenset[str]) -> bool:
+    marked = any(f"email:{value.lower()}" in ours for value in headers(mail, "x-loop"))
     hops = len(headers(mail, "received", 1))
-    return marked or sender == f"email:{ours}" or hops > limits.MAIL_HOPS
+    return marked or sender in ours or hops > limits.MAIL_HOPS
 
 
 def _is_report(mail: Message) -> bool:
@@ -79,6 +87,7 @@ def _is_auto_reply(mail: Message) -> bool:
     return (
         not marked.startswith("no")
         or any(header(mail, name) for name in AUTO_REPLY_HEADERS)
+        or any((header(mail, name) or "").lower() == "auto_reply" for name in PRECEDENCES)
         or bool(_AUTO_SUBJECT.match(subject(mail) or ""))
     )
 

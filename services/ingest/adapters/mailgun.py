@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, as_raw, each, from_unix, parsed_json
+from services.ingest.adapters.building import Builder
 from services.ingest.adapters.contract import (
     Adapter,
-    Broken,
     ChannelAccount,
     Parsed,
     RawRequest,
@@ -22,23 +21,15 @@ from services.ingest.adapters.contract import (
 )
 from services.ingest.adapters.forms import MULTIPART, URLENCODED, Form, read_form
 from services.ingest.adapters.mail import translate_mail
-from services.ingest.adapters.mail_hooks import envelope_of, news, with_files
+from services.ingest.adapters.mail_hooks import envelope_of, with_files
 from services.ingest.adapters.mail_rebuilt import MailFile, rebuilt_mail
+from services.ingest.adapters.mailgun_news import news_of
 from services.ingest.adapters.mailgun_scheme import MAILGUN, TOKEN, is_event, proof_of
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import object_at, string_at, value_at
 from services.ingest.domain.text import clean, short
-from shared.events import Event
 from shared.ids import KeyedIds
 
-STATUSES = {
-    "accepted": "queued",
-    "stored": "queued",
-    "delivered": "delivered",
-    "failed": "failed",
-    "rejected": "failed",
-    "opened": "read",
-}
 HEADERS = ("From", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "References")
 """Fields that repeat a header, for a form without `message-headers`."""
 _STORED_AT_MOST = 50
@@ -51,6 +42,7 @@ class Mailgun(Adapter):
     scheme = MAILGUN
     media_types = frozenset({URLENCODED, MULTIPART, "application/json"})
     max_body = limits.MAIL
+    isolated = True
     options = frozenset({"address"})
     optional = frozenset({"max_age_seconds"})
 
@@ -67,7 +59,7 @@ class Mailgun(Adapter):
     ) -> Parsed:
         """Translate one mail, or one event of a mail of ours."""
         if is_event(request):
-            return _news(request, Builder(account, received_at, ids, vouched=True))
+            return news_of(request, Builder(account, received_at, ids, vouched=True))
         form = read_form(request)
         builder = Builder(account, received_at, ids, vouched=False)
         sender = form.part("sender")
@@ -120,33 +112,3 @@ def _stored(form: Form) -> Iterator[dict[str, Any]]:
                 "name": short(string_at(item, "name")),
                 "size": size if isinstance(size, int) and size >= 0 else None,
             }
-
-
-def _news(request: RawRequest, builder: Builder) -> Parsed:
-    told = object_at(parsed_json(request.body), "event-data")
-    if not told:
-        raise Unparseable("event-data: missing")
-    events, broken = each([told], lambda part: [_event(builder, part)], lambda _: request.body)
-    return Parsed(tuple(events), tuple(broken))
-
-
-def _event(builder: Builder, told: dict[str, Any]) -> Event:
-    own_id, kind = string_at(told, "id"), string_at(told, "event")
-    if own_id is None or kind is None:
-        raise Broken("id, event: missing")
-    status = STATUSES.get(kind)
-    if status == "failed" and string_at(told, "severity") == "temporary":
-        status = "queued"
-    reasons = [("delivery-status", "description"), ("delivery-status", "message"), ("reason",)]
-    moment = value_at(told, "timestamp")
-    return news(
-        builder,
-        clean(own_id),
-        message_id=string_at(told, "message", "headers", "message-id"),
-        recipient=string_at(told, "recipient"),
-        status=status,
-        kind=kind,
-        reason=next(filter(None, (string_at(told, *path) for path in reasons)), None),
-        occurred_at=from_unix(str(int(moment))) if isinstance(moment, (int, float)) else None,
-        raw=None if status else as_raw(told),
-    )

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder
+from services.ingest.adapters.building import Builder, json_object
 from services.ingest.adapters.contract import ChannelAccount, Parsed, RawRequest, Unparseable
-from services.ingest.adapters.json_parts import json_object, translated
+from services.ingest.adapters.json_parts import translated
 from services.ingest.adapters.meta import MetaHook
 from services.ingest.adapters.meta_messages import Item, translate
 from services.ingest.domain.json_fields import list_at, object_at, string_at
@@ -24,7 +24,7 @@ class Messenger(MetaHook):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many items."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         if string_at(payload, "object") != self.platform:
             raise Unparseable(f"object: not {self.platform}")
         items = list(_items(self.platform, payload))

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.ingest.adapters.building import Builder, from_unix
+from services.ingest.adapters.building import Builder, from_unix, kept_whole
 from services.ingest.adapters.contract import Broken
-from services.ingest.adapters.json_parts import Ignored, Translation, fingerprint, raw_of, required
+from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, fingerprint, required
 from services.ingest.adapters.meta import window_after
 from services.ingest.adapters.meta_content import attachments_of, kind_of, text_of
 from services.ingest.domain.json_fields import list_at, object_at, string_at
@@ -67,7 +67,9 @@ def translate(builder: Builder, item: Item) -> Translation:
     own_id = f"{short(named)}/{fingerprint(body)}"
     common = _common(builder, item)
     return [
-        builder.event(ContactUnrecognised, own_id, **common, kind=short(named), raw=raw_of(body))
+        builder.event(
+            ContactUnrecognised, own_id, **common, kind=short(named), raw=kept_whole(body)
+        )
     ]
 
 
@@ -87,14 +89,14 @@ def _message(builder: Builder, item: Item, message: dict[str, Any]) -> Translati
             MessageSent if echo else MessageReceived,
             own_id,
             **common,
-            **({"sender": "agent", "echo": True} if echo else _window(common)),
+            **(echo_by("agent") if echo else _window(common)),
             message_id=own_id,
             kind=kind_of(message),
             text=text,
             truncated=truncated,
             attachments=attachments_of(message),
             in_reply_to=string_at(message, "reply_to", "mid") or string_at(story, "id"),
-            raw=None if plain and not story else raw_of(item.body),
+            raw=None if plain and not story else kept_whole(item.body),
         )
     ]
 
@@ -133,7 +135,7 @@ def _postback(builder: Builder, item: Item, postback: dict[str, Any]) -> Transla
             interaction_id=common["reply_to"],
             menu=short(payload or title) or "postback",
             choice=short(title or payload) or "postback",
-            raw=raw_of(item.body),
+            raw=kept_whole(item.body),
         )
     ]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder
+from services.ingest.adapters.building import Builder, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     ChannelAccount,
@@ -18,14 +18,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import (
-    Ignored,
-    Translation,
-    json_object,
-    raw_of,
-    required,
-    translated,
-)
+from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, required, translated
 from services.ingest.adapters.slack_changes import changed, deleted, reacted
 from services.ingest.adapters.slack_content import (
     attachments_of,
@@ -60,7 +53,7 @@ class Slack(Adapter):
     def reply(self, request: RawRequest, account: ChannelAccount) -> tuple[str, bytes]:
         """Give back the challenge by which Slack checks the address; else nothing."""
         try:
-            payload = json_object(request)
+            payload = json_object(request.body)
         except Unparseable:
             return self.answer
         if string_at(payload, "type") != "url_verification":
@@ -72,7 +65,7 @@ class Slack(Adapter):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one event."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         kind = string_at(payload, "type") or ""
         if kind in ENVELOPES:
             return Parsed(ignored=(kind,))
@@ -103,10 +96,10 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
     for name in ("bot_id", "app_id"):
         if name in options and string_at(event, name) == options[name]:
             return Ignored("our own message")
-    bot = string_at(event, "bot_id") is not None
-    from_team = string_at(event, "user_team") or string_at(event, "team")
-    ours = bot or ("own_team" in options and from_team == options["own_team"])
-    user = string_at(event, "parent_user_id") if ours else string_at(event, "user")
+    team_of = string_at(event, "user_team") or string_at(event, "team")
+    colleague = "agent" if team_of and team_of == options.get("own_team") else None
+    ours = "bot" if string_at(event, "bot_id") else colleague
+    user = string_at(event, "parent_user_id" if ours else "user")
     if user is None or (ours and user == string_at(event, "user")):
         return Ignored("message of ours or of nobody")
     thread, ts = string_at(event, "thread_ts"), required(event, "ts")
@@ -116,7 +109,7 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
             MessageSent if ours else MessageReceived,
             message_id,
             **common_of(builder, team, channel, user, ts, thread),
-            **({"sender": "bot" if bot else "agent", "echo": True} if ours else {}),
+            **echo_by(ours),
             display_name=None if ours else short(string_at(event, "user_profile", "real_name")),
             message_id=message_id,
             kind=kind_of(event),
@@ -124,7 +117,7 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
             truncated=truncated,
             attachments=attachments_of(event),
             in_reply_to=f"{channel}/{thread}" if thread and thread != ts else None,
-            raw=raw_of(event) if "files" in event or kind_of(event) == "unknown" else None,
+            raw=kept_whole(event) if "files" in event or kind_of(event) == "unknown" else None,
         )
     ]
 
@@ -138,7 +131,7 @@ def _other(
     channel = string_at(event, "channel") or string_at(event, "channel", "id") or user
     common = common_of(builder, team, channel, user, string_at(event, "event_ts"))
     named = short(kind)
-    return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw_of(event))]
+    return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=kept_whole(event))]
 
 
 Known = Callable[[Builder, dict[str, Any], str, str], Translation]

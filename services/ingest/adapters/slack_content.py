@@ -8,6 +8,7 @@ from services.ingest.adapters.building import Builder
 from services.ingest.adapters.json_parts import required, size_at
 from services.ingest.domain.json_fields import list_at, string_at, value_at
 from services.ingest.domain.text import cut, short
+from shared.clock import to_milliseconds
 from shared.contact_points import contact_point
 
 CHANNEL = "messaging"
@@ -20,7 +21,8 @@ def moment_of(written: str | None) -> datetime | None:
     found = _TS.fullmatch(written or "")
     if found is None:
         return None
-    return datetime.fromtimestamp(int(found[1]), UTC).replace(microsecond=int(found[2]))
+    moment = datetime.fromtimestamp(int(found[1]), UTC).replace(microsecond=int(found[2]))
+    return to_milliseconds(moment)
 
 
 def text_of(message: Any) -> tuple[str | None, bool]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder
+from services.ingest.adapters.building import Builder, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     ChannelAccount,
@@ -17,14 +17,7 @@ from services.ingest.adapters.contract import (
     RawRequest,
     Unparseable,
 )
-from services.ingest.adapters.json_parts import (
-    Ignored,
-    Translation,
-    json_object,
-    raw_of,
-    required,
-    translated,
-)
+from services.ingest.adapters.json_parts import Ignored, Translation, echo_by, required, translated
 from services.ingest.adapters.schemes import Token
 from services.ingest.adapters.telegram_changes import choice, deletions, edit, reactions
 from services.ingest.adapters.telegram_content import (
@@ -70,7 +63,7 @@ class Telegram(Adapter):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one update."""
-        update = json_object(request)
+        update = json_object(request.body)
         if string_at(update, "update_id") is None:
             raise Unparseable("update_id: missing")
         builder = Builder(account, received_at, ids, vouched=True)
@@ -90,7 +83,9 @@ def _other(kind: str) -> Callable[[Builder, dict[str, Any], str], Translation]:
         status = string_at(part, "new_chat_member", "status")
         named = short(f"{kind}/{status}" if status else kind)
         common = common_of(builder, part)
-        return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw_of(part))]
+        return [
+            builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=kept_whole(part))
+        ]
 
     return unrecognised
 
@@ -112,14 +107,14 @@ def _message(builder: Builder, message: dict[str, Any], own_id: str) -> Translat
             MessageSent if ours else MessageReceived,
             own_id,
             **common_of(builder, message),
-            **({"sender": "agent", "echo": True} if ours else {}),
+            **echo_by("agent" if ours else None),
             message_id=message_id_of(message),
             kind=KINDS[name][0] if name in KINDS else "unknown",
             text=text,
             truncated=truncated,
             attachments=attachments_of(message),
             in_reply_to=message_id_of(message, answered) if answered else None,
-            raw=None if name == "text" else raw_of(message),
+            raw=None if name == "text" else kept_whole(message),
         )
     ]
 

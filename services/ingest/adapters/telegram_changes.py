@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.ingest.adapters.building import Builder
-from services.ingest.adapters.json_parts import Ignored, Translation, raw_of
+from services.ingest.adapters.building import Builder, kept_whole
+from services.ingest.adapters.json_parts import Ignored, Translation
 from services.ingest.adapters.telegram_content import (
     common_of,
     message_id_of,
@@ -32,10 +32,12 @@ def choice(builder: Builder, query: dict[str, Any], own_id: str) -> Translation:
     """Return which button was pressed, and under which question."""
     asked = object_at(query, "message")
     data = clean(string_at(query, "data") or string_at(query, "game_short_name") or "button")
-    place = {name: asked[name] for name in ("chat", "message_thread_id") if name in asked}
+    place: dict[str, Any] = {
+        name: asked[name] for name in ("chat", "message_thread_id") if name in asked
+    }
     common = common_of(builder, {**place, "from": query.get("from")})
     if not asked:  # a button of a message sent through another bot's inline mode
-        told = {"message_id": own_id, "text": data, "raw": raw_of(query)}
+        told: dict[str, Any] = {"message_id": own_id, "text": data, "raw": kept_whole(query)}
         return [builder.event(MessageReceived, own_id, **common, **told)]
     rows = list_at(asked, "reply_markup", "inline_keyboard")
     buttons = [button for row in rows if isinstance(row, list) for button in row]

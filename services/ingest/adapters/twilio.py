@@ -54,7 +54,6 @@ class Twilio(Adapter):
     media_types = MEDIA_TYPES
     scheme = TWILIO
     options = frozenset({"public_url"})
-    optional = frozenset({"account_sid", "from", "api_url"})
     answer = ("text/xml", b"<Response/>")
 
     def parse(

@@ -11,7 +11,7 @@ is signed). A leg to an agent (`ParentCallSid`) tells when the customer's call w
 import hashlib
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
+from services.ingest.adapters.building import Builder, as_raw, each, seconds_of
 from services.ingest.adapters.contract import (
     Adapter,
     ChannelAccount,
@@ -123,7 +123,7 @@ def _status(builder: Builder, fields: Fields) -> list[Event]:
         return [builder.event(InteractionEnded, own_id, **told)]
     told = {
         **interaction(builder, fields),
-        "raw": kept_whole({**fields}),
+        "raw": as_raw({**fields}),
         "kind": short(status) or "unknown",
     }
     del told["interaction_id"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, from_unix
+from services.ingest.adapters.building import Builder, from_unix, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -21,8 +21,6 @@ from services.ingest.adapters.json_parts import (
     Ignored,
     Translation,
     fingerprint,
-    json_object,
-    raw_of,
     required,
     translated,
 )
@@ -48,7 +46,7 @@ class Viber(Adapter):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one callback."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         kind = string_at(payload, "event")
         if kind is None:
             raise Unparseable("event: missing")
@@ -73,14 +71,14 @@ def _message(builder: Builder, payload: dict[str, Any]) -> Translation:
             text=text or None,
             truncated=truncated,
             attachments=attachments_of(message),
-            raw=None if kind == "text" else raw_of(message),
+            raw=None if kind == "text" else kept_whole(message),
         )
     ]
 
 
 def _receipt(builder: Builder, payload: dict[str, Any]) -> Translation:
     message_id, kind = required(payload, "message_token"), required(payload, "event")
-    told = {"status": STATUSES[kind], "reason": short(string_at(payload, "desc"))}
+    told: dict[str, Any] = {"status": STATUSES[kind], "reason": short(string_at(payload, "desc"))}
     common = _common(builder, payload)
     own_id = f"{message_id}/{kind}"
     return [builder.event(DeliveryChanged, own_id, **common, message_id=message_id, **told)]
@@ -91,7 +89,7 @@ def _other(builder: Builder, payload: dict[str, Any]) -> Translation:
         return Ignored("callback without a customer")
     named = short(required(payload, "event"))
     own_id = f"{named}/{string_at(payload, 'message_token') or fingerprint(payload)}"
-    common, raw = _common(builder, payload), raw_of(payload)
+    common, raw = _common(builder, payload), kept_whole(payload)
     return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw)]
 
 

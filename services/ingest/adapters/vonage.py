@@ -7,7 +7,7 @@ for the older SMS API see `vonage_sms`. Vonage vouches for the times.
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each, from_iso, json_object, kept_whole
+from services.ingest.adapters.building import Builder, as_raw, each, from_iso, parsed_json
 from services.ingest.adapters.contract import (
     Adapter,
     Broken,
@@ -53,7 +53,7 @@ class Vonage(Adapter):
     provider = "vonage"
     media_types = frozenset({"application/json", FORM})
     scheme = VonageProof()
-    optional = frozenset({"api_key", "from", "api_url"})
+    optional = frozenset({"api_key"})
 
     def parse(
         self,
@@ -64,7 +64,7 @@ class Vonage(Adapter):
     ) -> Parsed:
         """Translate one message or one status."""
         form = request.media_type() == FORM and not request.body.lstrip().startswith(b"{")
-        payload = modern(request.body) if form else json_object(request.body)
+        payload = modern(request.body) if form else parsed_json(request.body)
         if string_at(payload, "message_uuid") is None:
             raise Unparseable("message_uuid: missing")
         builder = Builder(account, received_at, ids, vouched=True)
@@ -88,7 +88,7 @@ def _translate(builder: Builder, payload: dict[str, Any]) -> Event:
             removed=string_at(payload, "reaction", "action") == "unreact",
         )
     if kind not in KINDS:
-        name, raw = short(kind or "unknown"), kept_whole(payload)
+        name, raw = short(kind or "unknown"), as_raw(payload)
         return builder.event(ContactUnrecognised, own_id, **common, kind=name, raw=raw)
     text, truncated = cut(text_of(payload) or "")
     plain = kind == "text" and not any(name in payload for name in JOINING)
@@ -102,7 +102,7 @@ def _translate(builder: Builder, payload: dict[str, Any]) -> Event:
         truncated=truncated,
         attachments=attachments_of(payload),
         in_reply_to=string_at(payload, "context", "message_uuid"),
-        raw=None if plain else kept_whole(payload),
+        raw=None if plain else as_raw(payload),
     )
 
 
@@ -115,7 +115,7 @@ def _status(builder: Builder, payload: dict[str, Any], own_id: str, status: str)
         message_id=own_id,
         status=STATUSES.get(status, "unknown"),
         reason=short(string_at(error, "title")),
-        raw=kept_whole(payload) if error or status not in STATUSES else None,
+        raw=as_raw(payload) if error or status not in STATUSES else None,
     )
 
 

@@ -12,7 +12,7 @@ customer who was only ever known by number starts another conversation when the 
 from collections.abc import Callable
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder
+from services.ingest.adapters.building import Builder, json_object, kept_whole
 from services.ingest.adapters.contract import (
     Broken,
     ChannelAccount,
@@ -22,9 +22,8 @@ from services.ingest.adapters.contract import (
 )
 from services.ingest.adapters.json_parts import (
     Translation,
+    echo_by,
     fingerprint,
-    json_object,
-    raw_of,
     required,
     translated,
 )
@@ -61,7 +60,7 @@ class WhatsApp(MetaHook):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many messages and statuses."""
-        payload = json_object(request)
+        payload = json_object(request.body)
         if string_at(payload, "object") != "whatsapp_business_account":
             raise Unparseable("object: not whatsapp_business_account")
         parts, ignored = split(payload)
@@ -101,7 +100,7 @@ def _message(builder: Builder, part: Part) -> Translation:
             MessageSent if echo else MessageReceived,
             own_id,
             **common,
-            **({"sender": "agent", "echo": True} if echo else {}),
+            **echo_by("agent" if echo else None),
             message_id=own_id,
             kind=KINDS.get(kind, "unknown"),
             text=text,
@@ -109,7 +108,7 @@ def _message(builder: Builder, part: Part) -> Translation:
             attachments=attachments_of(message, kind),
             in_reply_to=reacted or string_at(message, "context", "id"),
             automatic=kind == "system",
-            raw=None if kind == "text" and "referral" not in message else raw_of(message),
+            raw=None if kind == "text" and "referral" not in message else kept_whole(message),
         )
     ]
 
@@ -122,7 +121,7 @@ def _other(builder: Builder, part: Part) -> Translation:
         raise Broken("field: not understood")
     own_id = f"{part.kind}/{fingerprint(part.body)}"
     common = common_of(builder, part, customer)
-    named, raw = short(part.field), raw_of(part.body)
+    named, raw = short(part.field), kept_whole(part.body)
     return [builder.event(ContactUnrecognised, own_id, **common, kind=named, raw=raw)]
 
 

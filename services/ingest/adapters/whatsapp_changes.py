@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.ingest.adapters.building import Builder
-from services.ingest.adapters.json_parts import Translation, fingerprint, raw_of
+from services.ingest.adapters.building import Builder, kept_whole
+from services.ingest.adapters.json_parts import Translation, fingerprint
 from services.ingest.adapters.whatsapp_content import text_of
 from services.ingest.adapters.whatsapp_customer import Customer, common_of, sender_of
 from services.ingest.adapters.whatsapp_parts import Part
@@ -34,7 +34,7 @@ def reaction(builder: Builder, part: Part, own_id: str, original: str, customer:
     """Return a reaction; one without an emoji takes the customer's earlier one back."""
     emoji = short(string_at(part.body, "reaction", "emoji"))
     common = common_of(builder, part, customer)
-    told = {"message_id": original, "reaction": emoji, "removed": emoji is None}
+    told: dict[str, Any] = {"message_id": original, "reaction": emoji, "removed": emoji is None}
     return builder.event(MessageReacted, own_id, **common, **told)
 
 
@@ -89,7 +89,7 @@ def _changed(
             **common,
             previous=old.contact_points(portfolio)[0],
             current=new.contact_points(portfolio)[0],
-            raw=raw_of(part.body),
+            raw=kept_whole(part.body),
         )
         for old, new, name in pairs
     ]

@@ -7,8 +7,8 @@ as a status. A call that is told as rejected and as terminated gives one event.
 
 from typing import Any
 
-from services.ingest.adapters.building import Builder
-from services.ingest.adapters.json_parts import Ignored, Translation, raw_of, required
+from services.ingest.adapters.building import Builder, kept_whole
+from services.ingest.adapters.json_parts import Ignored, Translation, required
 from services.ingest.adapters.whatsapp_customer import (
     Customer,
     common_of,
@@ -45,7 +45,7 @@ def status(builder: Builder, part: Part) -> Translation:
             message_id=message_id,
             status=STATUSES.get(named, "unknown"),
             reason=short(" ".join(reason for reason in reasons if reason)),
-            raw=raw_of(part.body) if keep else None,
+            raw=kept_whole(part.body) if keep else None,
         )
     ]
 
@@ -82,7 +82,7 @@ def call(builder: Builder, part: Part) -> Translation:
             **told,
             reason=reason,
             talk_seconds=talked,
-            raw=raw_of(part.body),
+            raw=kept_whole(part.body),
         )
     ]
 

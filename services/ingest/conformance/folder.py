@@ -16,6 +16,7 @@ MEDIA_TYPES = {
     ".eml": "message/rfc822",
     ".multipart": "multipart/form-data; boundary=boundary",
     ".xml": "text/xml",
+    ".ami": "text/plain",
 }
 
 

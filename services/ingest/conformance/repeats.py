@@ -1,5 +1,6 @@
 """Checks of repetition: sent again, sent in another order, sent with a broken part."""
 
+import contextlib
 from datetime import timedelta
 
 from services.ingest.adapters.contract import Parsed, RawRequest, Unparseable
@@ -55,6 +56,8 @@ def _broken_part(subject: Subject) -> str:
     require(bool(parsed.events), "the batch gives no event")
     if not parsed.broken:
         parsed = _break_one(subject, batch, parsed)
+    lost = _alone(subject, batch) - set(_ids(parsed))
+    require(not lost, "a broken part takes others with it")
     require(len(parsed.broken) == 1, f"{len(parsed.broken)} parts are put aside, not one")
     (part,) = parsed.broken
     alone = subject.parse(with_body(batch, part.body))
@@ -64,6 +67,19 @@ def _broken_part(subject: Subject) -> str:
         "the part that is put aside cannot be translated by itself",
     )
     return f"{len(parsed.events)} events, 1 dead letter"
+
+
+def _alone(subject: Subject, batch: RawRequest) -> set[str]:
+    """Return the ids of every event that a part of the batch gives when it comes alone."""
+    held, found = content(batch), set[str]()
+    for parts in lists_of_objects(held):
+        every = parts[:]
+        for part in every:
+            parts[:] = [part]
+            with contextlib.suppress(Unparseable):
+                found.update(_ids(subject.parse(with_body(batch, written(held)))))
+        parts[:] = every
+    return found
 
 
 def _break_one(subject: Subject, batch: RawRequest, whole: Parsed) -> Parsed:

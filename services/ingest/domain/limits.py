@@ -59,3 +59,10 @@ REPLIES_PER_ACCOUNT = 8  # a provider that hangs takes a quarter of our places
 REPLY_FILES = 10
 REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
 REPLY_TAGS = 5_000  # of HTML; a sanitiser's time grows with the square of how deep they nest
+
+AMI_PACKET = 64 * 1024  # bytes of one packet of Asterisk's; an event has below 4 KiB
+AMI_LINES = 1_000  # Asterisk itself takes at most 128 in a packet
+AMI_WAITING = 1_000  # packets that wait while nothing can be made safe: 64 MiB at worst, usually 2
+AMI_SECONDS = 10.0  # to connect, to greet, to log in, to answer a ping: Asterisk takes milliseconds
+AMI_SILENCE_SECONDS = 30.0  # then we ping: half of what gateways commonly allow a silent connection
+AMI_RETRY_SECONDS = (0.5, 30.0)  # first and longest pause: callers in a queue wait minutes

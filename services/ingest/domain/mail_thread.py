@@ -1,9 +1,9 @@
 """Which conversation a mail belongs to, and the marks our own mail carries to be found again.
 
 Two marks, both signed under the deployment's id key: the token in the address a customer answers
-to (`support+<token>@…`), good for whoever writes to it; and the token in the Message-ID of our
-mail, good only from the address that mail went to, because programs copy Message-IDs into what
-they forward to strangers.
+to (`plus_address`), good for whoever writes to it; and the token in the Message-ID of our mail,
+good only from the address that mail went to, because programs copy Message-IDs into what they
+forward to strangers.
 """
 
 import base64
@@ -13,13 +13,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from services.ingest.domain.plus_address import conversation_of, token_in, with_token
 from shared.case_reference import parse_case_reference
 from shared.ids import KeyedIds
 
 _ID_BYTES = 16
 _PROOF_BYTES = 10  # 80 bits: nobody guesses one by sending mail
-_TOKEN_LENGTH = 42  # base32 of both; with `support+` before it below the 64 of RFC 5321 §4.5.3.1.1
-_LOCAL_PART = 64
+_TOKEN_LENGTH = 42  # base32 of both
 _CONVERSATION = re.compile(r"conv_([0-9a-f]{32})\Z")
 _OUR_ID = re.compile(r"[^@]{1,150}\.([a-z2-7]{42})@", re.IGNORECASE)
 _GROUP = "[34679ACDEFGHJKMNPQRTWXY]{3}"
@@ -76,18 +76,6 @@ def choose_conversation(
     return Choice(thread, "thread")
 
 
-def reply_address(mailbox: str, conversation_id: str, ids: KeyedIds) -> str:
-    """Return the address a customer's answer to us comes to: the mailbox with a signed token.
-
-    The mailbox itself where the token would make its local part longer than mail allows.
-    """
-    local, _, domain = mailbox.rpartition("@")
-    token = _token(conversation_id, ids, _bare(mailbox))
-    if token is None or len(local) + 1 + _TOKEN_LENGTH > _LOCAL_PART:
-        return mailbox
-    return f"{local}+{token}@{domain}"
-
-
 def reply_message_id(
     reply_id: str, mailbox: str, conversation_id: str, recipient: str, ids: KeyedIds
 ) -> str:
@@ -113,14 +101,12 @@ def case_reference_in(subject: str | None) -> str | None:
 
 
 def _of_address(address: str, mailbox: str, ids: KeyedIds) -> str | None:
-    local, _, domain = address.strip().strip("<>").lower().rpartition("@")
-    name, _, token = local.partition("+")
-    return _opened(token, ids, _bare(mailbox)) if f"{name}@{domain}" == _bare(mailbox) else None
-
-
-def _bare(mailbox: str) -> str:
-    local, _, domain = mailbox.strip().lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+    """Return the conversation that the token in an address of this mailbox names, if it is one."""
+    bare = address.strip().strip("<>")
+    token = token_in(bare)
+    if token is None or with_token(mailbox, token) != bare.lower():
+        return None
+    return conversation_of(ids, token)
 
 
 def _token(conversation_id: str, ids: KeyedIds, bound_to: str) -> str | None:
@@ -144,5 +130,4 @@ def _opened(token: str, ids: KeyedIds, bound_to: str) -> str | None:
 
 
 def _proof(conversation_id: str, ids: KeyedIds, bound_to: str) -> bytes:
-    keyed = ids.conversation_id("mail token", bound_to, conversation_id)
-    return bytes.fromhex(keyed.rpartition("_")[2])[:_PROOF_BYTES]
+    return bytes.fromhex(ids.seal("message-id", bound_to, conversation_id))[:_PROOF_BYTES]

@@ -82,9 +82,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request to a provider; `headers` hold credentials, so they never show in a repr."""
+    """One HTTP request to a provider; what may hold credentials never shows in a repr.
 
-    url: str
+    `headers` do, and so does the address for Telegram.
+    """
+
+    url: str = field(repr=False)
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
@@ -102,6 +105,16 @@ class Mail:
     message_id: str
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A reply that leaves through our own chat: no provider is called."""
+
+    reply: Reply
+
+
+Composed = Call | Mail | Own
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ class Sender(ABC):
     automatic_per_hour: ClassVar[int | None] = None
 
     @abstractmethod
-    def compose(self, reply: Reply, account: ChannelAccount) -> Call | Mail:
+    def compose(self, reply: Reply, account: ChannelAccount) -> Composed:
         """Return the call (or mail) that sends the reply; raise `NotSendable`.
 
         Asked when a reply is taken in, to refuse what can never go, and again whenever it is

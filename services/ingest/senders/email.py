@@ -36,7 +36,7 @@ class EmailSender(Sender):
     def compose(self, reply: Reply, account: ChannelAccount) -> Call | Mail:
         """Return the mail."""
         options = account.options
-        sender, recipient = mailbox(options["from"]), mailbox(_recipient(reply))
+        sender, recipient = mailbox(options["from"]), mailbox(recipient_of(reply))
         plus = with_token(options["address"], reply.plus_token)
         mail = write_mail(reply, sender, recipient, plus)
         port = options.get("submission_port", str(SUBMISSION_PORT))
@@ -58,7 +58,8 @@ class EmailSender(Sender):
         return None
 
 
-def _recipient(reply: Reply) -> str:
+def recipient_of(reply: Reply) -> str:
+    """Return where a reply goes: for an agent the Reply-To, else the customer's own address."""
     if reply.sender == "agent" and reply.reply_to and "@" in reply.reply_to:
         return reply.reply_to
     for point in reply.contact_points:

@@ -1,7 +1,10 @@
 """What the calls to several providers have in common: credentials, numbers, answers in JSON."""
 
 import base64
+import json
+from typing import Any
 
+from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, File, NotSendable, Reply
@@ -34,3 +37,33 @@ def told(answer: Answer, *path: str) -> str | None:
         return string_at(parse_json(answer.body), *path)
     except Malformed:
         return None
+
+
+def bearer(account: ChannelAccount, secret: str) -> dict[str, str]:
+    """Return the headers of a call in JSON that a token allows (RFC 6750)."""
+    return {
+        "authorization": f"Bearer {account.secrets[secret][0].decode()}",
+        "content-type": "application/json",
+    }
+
+
+def in_json(body: Any) -> bytes:
+    """Return a call's body."""
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def scoped_id(reply: Reply, scheme: str) -> str:
+    """Return where to answer, else the provider's own id of the customer; or `NotSendable`."""
+    if reply.reply_to:
+        return reply.reply_to
+    for point in reply.contact_points:
+        found, _, value = point.partition(":")
+        if found == scheme:
+            return value.rpartition("/")[2]
+    raise NotSendable("The customer's id at this provider is not known.")
+
+
+def no_files(reply: Reply) -> None:
+    """Raise `NotSendable` for a reply with files."""
+    if reply.files:
+        raise NotSendable("Files cannot be sent here: put a link into the text.")

@@ -18,7 +18,7 @@ class TwilioSender(Sender):
     """Sends SMS, and messages of the carriers behind Twilio, as the number in the option `from`."""
 
     provider = "twilio"
-    hosts = frozenset({"api.twilio.com"})
+    hosts = frozenset({"api.twilio.com", "mms.twiliocdn.com", "media.twiliocdn.com"})
     options = frozenset({"account_sid", "from"})
     longest = 1_600
 
@@ -35,11 +35,17 @@ class TwilioSender(Sender):
             fields.append(("StatusCallback", callback))
         sid = account.options["account_sid"]
         headers = {
-            "authorization": basic(sid.encode(), account.secrets["auth_token"][0]),
+            "authorization": _credentials(account),
             "content-type": "application/x-www-form-urlencoded",
         }
         url = f"{API}/2010-04-01/Accounts/{sid}/Messages.json"
         return Call(url, urlencode(fields).encode(), headers)
+
+    def download(self, reference: str, account: ChannelAccount) -> Call | None:
+        """Return the request for a picture or a recording, with our credentials."""
+        if not reference.startswith(f"{API}/"):
+            return None
+        return Call(reference, b"", {"authorization": _credentials(account)}, method="GET")
 
     def message_id(self, answer: Answer) -> str | None:
         """Return the message's SID."""
@@ -49,6 +55,10 @@ class TwilioSender(Sender):
         """Return Twilio's error code: its pages explain each."""
         code = told(answer, "code")
         return f"Twilio error {code}" if code else super().problem(answer)
+
+
+def _credentials(account: ChannelAccount) -> str:
+    return basic(account.options["account_sid"].encode(), account.secrets["auth_token"][0])
 
 
 def _from(ours: str, to: str) -> tuple[str, str]:

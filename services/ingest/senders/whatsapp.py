@@ -1,7 +1,7 @@
-"""WhatsApp Cloud API: text and approved templates to a customer's number.
+"""WhatsApp's way out: the Cloud API's messages, free text and approved templates.
 
-Source: Meta's pages "Send messages" and "Send template messages" (Graph API, `/messages`). Meta
-knows no idempotency key, so a call whose outcome is unknown is not made again.
+Sources: Meta's pages "Send messages", "Send template messages" and "Business-scoped user IDs". Meta
+recognises no repeated call, so one whose outcome is unknown is never made again by itself.
 """
 
 import json
@@ -9,42 +9,35 @@ from typing import Any
 
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.json_fields import string_at
-from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
+from services.ingest.senders.contract import Answer, Call, NotSendable, Reply
+from services.ingest.senders.meta import VERSION, MetaSender
+from services.ingest.senders.provider_calls import address_of, bearer, in_json
 
-VERSION = "v23.0"
+API = "https://graph.facebook.com"
+CAPTIONED = frozenset({"image", "video", "document"})
 
 
-class WhatsAppSender(Sender):
-    """One telephone number's way out."""
+class WhatsAppSender(MetaSender):
+    """Writes as the number in the option `phone_number_id`: a text, a template, or one file."""
 
     provider = "whatsapp"
     hosts = frozenset({"graph.facebook.com"})
-    secrets = frozenset({"access_token"})
     options = frozenset({"phone_number_id"})
-    window = True
     allowed = ("template",)
     longest = 4_096
 
     def compose(self, reply: Reply, account: ChannelAccount) -> Call:
-        """Return the call; raise `NotSendable` without a number, or for files."""
-        if reply.files:
-            raise NotSendable("WhatsApp takes no files here yet")
+        """Return the call that sends the reply, as an answer if it answers a message."""
         body: dict[str, Any] = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
-            "to": _recipient(reply),
+            **_recipient(reply),
             **_content(reply),
         }
         if reply.in_reply_to:
             body["context"] = {"message_id": reply.in_reply_to}
-        return Call(
-            url=f"https://graph.facebook.com/{VERSION}/{account.options['phone_number_id']}/messages",
-            body=json.dumps(body, ensure_ascii=False).encode(),
-            headers={
-                "authorization": f"Bearer {account.secrets['access_token'][0].decode()}",
-                "content-type": "application/json",
-            },
-        )
+        url = f"{API}/{VERSION}/{account.options['phone_number_id']}/messages"
+        return Call(url, in_json(body), bearer(account, "access_token"))
 
     def message_id(self, answer: Answer) -> str | None:
         """Return `messages[0].id`."""
@@ -54,27 +47,29 @@ class WhatsAppSender(Sender):
             return None
         return string_at(messages[0], "id") if isinstance(messages, list) and messages else None
 
-    def problem(self, answer: Answer) -> str:
-        """Return Meta's error code."""
-        try:
-            code = string_at(json.loads(answer.body), "error", "code")
-        except ValueError:
-            code = None
-        return f"HTTP {answer.status}, code {code}" if code else f"HTTP {answer.status}"
-
 
 def _content(reply: Reply) -> dict[str, Any]:
     if reply.template:
         language = {"code": reply.language or "en"}
         return {"type": "template", "template": {"name": reply.template, "language": language}}
-    return {"type": "text", "text": {"body": reply.text}}
+    if not reply.files:
+        return {"type": "text", "text": {"body": reply.text}}
+    file, *more = reply.files
+    major = file.media_type.partition("/")[0]
+    kind = major if major in ("image", "video", "audio") else "document"
+    if more or (reply.text and kind not in CAPTIONED):
+        raise NotSendable("WhatsApp sends one file at a time, and none with a sound's text.")
+    caption = {"caption": reply.text} if reply.text else {}
+    name = {"filename": file.name} if kind == "document" and file.name else {}
+    return {"type": kind, kind: {"link": address_of(file), **caption, **name}}
 
 
-def _recipient(reply: Reply) -> str:
-    if reply.reply_to:
-        return reply.reply_to
-    for point in reply.contact_points:
-        scheme, _, value = point.partition(":")
-        if scheme == "tel":
-            return value.removeprefix("+")
-    raise NotSendable("the customer's number is not known")
+def _recipient(reply: Reply) -> dict[str, str]:
+    """Return the number where it is known (Meta asks for that), else the business-scoped id."""
+    points = [point.partition(":")[::2] for point in reply.contact_points]
+    numbers = [value.removeprefix("+") for scheme, value in points if scheme == "tel"]
+    scoped = [value.rpartition("/")[2] for scheme, value in points if scheme == "whatsapp"]
+    to = reply.reply_to or next(iter([*numbers, *scoped]), None)
+    if to is None:
+        raise NotSendable("Neither the customer's number nor WhatsApp's own id is known.")
+    return {"to": to} if to.isdigit() else {"recipient": to}

@@ -1,16 +1,17 @@
 "use strict";
-// The web chat. `Connection` keeps what is said safe and in order and knows no page; the rest shows it.
+// The web chat. `Connection` keeps what is said safe, in order, and knows no page; the rest shows it.
 (() => {
 const id = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 const AGAIN = ["unavailable", "rate-limited"];
 
-// One session over as many sockets as it takes. `store` is like localStorage, `open(url)` makes a
-// WebSocket, `on` is told: entry, sending, refused, status, online, begin, ready.
+// One session over as many sockets as needed. `store` is like localStorage, `open(url)` makes a
+// WebSocket; `on` is told entry, sending, refused, status, online, begin, ready.
 class Connection {
-  constructor({ url, key, store, open, on, locale, pause = 500, patience = 10000 }) {
+  constructor({ url, key, store, open, on, locale, pause = 500, patience = 1e4 }) {
     Object.assign(this, { url, key, store, open, on, locale, pause, patience });
     this.last = this.tries = this.count = 0;
     this.outbox = new Map();
+    this.collect();
   }
 
   start() {
@@ -25,30 +26,29 @@ class Connection {
     });
     socket.onmessage = mine((event) => this.take(JSON.parse(event.data)));
     socket.onclose = mine((event) => this.lost(event.code));
-    socket.onerror = () => {};
   }
 
   stop() {
     const socket = this.socket;
     this.socket = this.ready = this.awaited = null;
-    [this.retry, this.watch, this.pace].forEach(clearTimeout);
+    [this.retry, this.watch, this.pace].map(clearTimeout);
     socket?.close();
   }
 
   // Keeps an item until the server says that it is safe, whatever happens to this page.
   say(item) {
     const full = { ...item, id: id() };
-    const name = `${this.key}out:${Date.now() * 1000 + this.count++}`;
+    const name = `${this.key}out:${Date.now() * 1000 + this.count++}:${full.id}`;
     this.outbox.set(full.id, { name, item: full });
     try {
       this.store.setItem(name, JSON.stringify(full));
-    } catch {} // full: kept as long as the page
+    } catch {} // full: kept while the page is
     this.on.sending?.(full);
     this.start();
     this.flush();
   }
 
-  // Whatever is kept and not safe yet, from earlier pages and other tabs, too.
+  // What is not safe yet, of earlier pages and other tabs, too.
   collect() {
     const prefix = this.key + "out:";
     const names = Array.from({ length: this.store.length }, (_, n) => this.store.key(n) || "");
@@ -98,11 +98,11 @@ class Connection {
 
   welcome(frame) {
     const kept = this.store.getItem(this.key + "token");
-    if (frame.token && kept && kept !== this.token) return this.lost(0); // another tab was first
+    if (frame.token && kept && kept !== this.token) return this.lost(0); // another tab did
     if (frame.token) this.store.setItem(this.key + "token", frame.token);
     if (frame.token || frame.after !== this.last) {
       this.on.begin?.();
-      for (const { item } of this.outbox.values()) this.on.sending?.(item);
+      this.outbox.forEach(({ item }) => this.on.sending?.(item));
     }
     this.last = frame.after;
     this.goal = frame.last;
@@ -132,7 +132,7 @@ class Connection {
   lost(code) {
     const delay = this.moving
       ? this.pause * 6 * Math.random()
-      : Math.min(60000, this.pause * 2 ** this.tries++) * (0.5 + Math.random() / 2);
+      : Math.min(6e4, this.pause * 2 ** this.tries++) * (0.5 + Math.random() / 2);
     this.moving = false;
     this.stop();
     if (code !== 4001) this.on.online?.(false);
@@ -143,7 +143,7 @@ class Connection {
     if (this.socket.readyState === 1) this.socket.send(JSON.stringify(frame));
   }
 
-  // Silence: ask once whether anybody is there, then try another socket.
+  // After silence: ask whether anybody is there, then try another socket.
   alarm() {
     clearTimeout(this.watch);
     const wait = this.ready && !this.awaited ? 2.5 * this.patience : this.patience;
@@ -176,10 +176,10 @@ button{cursor:pointer;color:#1f4e79}.main,header{background:#1f4e79;color:#fff}:
 .panel{display:flex;flex-direction:column;width:min(23rem,calc(100vw - 2rem));height:min(34rem,calc(100vh - 2rem));
 background:#fff;border:1px solid #666;border-radius:.7rem;overflow:hidden}
 header{display:flex;gap:.5rem;align-items:center;padding:.6rem}h2{flex:1;margin:0}
-.log{flex:1;overflow-y:auto;padding:.6rem}.log p{margin:0 0 .6rem;max-width:85%;padding:.4rem;border-radius:.4rem;
+.log{flex:1;min-height:5rem;overflow:auto;padding:.6rem}.log p{margin:0 0 .6rem;max-width:85%;padding:.4rem;border-radius:.4rem;
 background:#eef1f4;white-space:pre-wrap;overflow-wrap:anywhere}.log .visitor{margin-inline-start:auto;background:#dcebfa}
-small{display:block;font-size:.75rem;color:#444}.state{margin:0;padding:0 .6rem;font-size:.85rem}
-form{display:grid;gap:.4rem;padding:.6rem}input,textarea{width:100%;resize:none}.link{border:0;text-decoration:underline}`;
+small,span{display:block}small{font-size:.75rem;color:#444}.state{margin:0;padding:0 .6rem;font-size:.85rem}
+form{display:grid;gap:.4rem;padding:.6rem;overflow:auto}input,textarea{width:100%;resize:none}.link{border:0;text-decoration:underline}`;
 
 const script = document.currentScript;
 const account = script.dataset.account || "main";
@@ -203,24 +203,21 @@ let store;
 try {
   store = localStorage;
 } catch { // not allowed here: what is said lives as long as the page
-  const kept = new Map();
-  store = {
-    getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k),
-    key: (n) => [...kept.keys()][n], get length() { return kept.size; },
-  };
+  const kept = {};
+  store = { length: 0, getItem: (k) => kept[k], setItem: (k, v) => (kept[k] = v), removeItem: (k) => delete kept[k] };
 }
 
-const field = (tag, name, more) => el("label", { text: say(name) }, el(tag, { name, dir: "auto", maxlength: "4000", ...more }));
+const field = (tag, name, more) => el("label", { text: say(name) }, el(tag, { name, dir: "auto", maxlength: 4000, ...more }));
 const go = () => el("button", { class: "main", text: say("send") });
 const log = el("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": say("title"), tabindex: 0 });
 const state = el("p", { class: "state", role: "status" });
-const label = field("textarea", "label", { rows: "3" });
+const label = field("textarea", "label", { rows: 3 });
 const write = label.lastChild;
 const composer = el("form", { onsubmit: (e) => { e.preventDefault(); send(); } },
   label, go());
 const offline = el("form", { hidden: "", onsubmit: (e) => { e.preventDefault(); leave(); } },
   field("input", "email", { type: "email", autocomplete: "email" }), field("input", "phone", { type: "tel", autocomplete: "tel" }),
-  field("input", "name", { autocomplete: "name" }), field("textarea", "about", { rows: "2", required: "" }), go());
+  field("input", "name", { autocomplete: "name" }), field("textarea", "about", { rows: 2, required: "" }), go());
 const swap = el("button", { class: "link", onclick: () => { chosen = true; form(offline.hidden); focus(); } });
 const end = el("button", { text: say("end"), hidden: "", onclick: () => { connection.say({ type: "end" }); write.focus(); } });
 const launcher = el("button", { class: "main", "aria-haspopup": "dialog", text: say("open"), onclick: () => show(true) });
@@ -251,9 +248,9 @@ const tell = () => {
 const line = (entry, pending) => {
   const known = shown.get(entry.id);
   if (known) return void (known.querySelector("small").textContent = pending ? say("sending") : stamp(entry));
-  const made = el("p", { class: entry.from, dir: "auto" }, el("small", { text: pending ? say("sending") : stamp(entry) }), entry.text || "");
+  const made = el("p", { class: entry.from }, el("small", { text: pending ? say("sending") : stamp(entry) }), el("span", { dir: "auto", text: entry.text }));
   for (const file of entry.files || []) {
-    if (file.url.startsWith("https://")) made.append(" ", el("a", { href: file.url, rel: "noopener noreferrer", target: "_blank", text: file.name || file.url }));
+    if (file.url.startsWith("https://")) made.append(" ", el("a", { href: file.url, rel: "noreferrer", target: "_blank", text: file.name || file.url }));
   }
   if (pending) made.dataset.pending = "";
   shown.set(entry.id, made);
@@ -275,10 +272,7 @@ const leave = () => {
   connection.say({ type: "offline", email: email.value, phone: phone.value, name: name.value, text: about.value });
   about.value = "";
 };
-const count = (number) => {
-  unread = number;
-  launcher.textContent = say("open") + (unread ? ` (${unread})` : "");
-};
+const count = (number) => (launcher.textContent = say("open") + ((unread = number) ? ` (${unread})` : ""));
 const show = (on) => {
   panel.hidden = !on;
   launcher.hidden = on;
@@ -292,10 +286,9 @@ const show = (on) => {
 const keys = (e) => {
   if (e.key === "Escape") return show(false);
   if (e.key === "Enter" && e.target === write && !e.shiftKey && !e.isComposing) return e.preventDefault(), send();
-  if (e.key !== "Tab") return;
   const stops = [...panel.querySelectorAll("button,input,textarea,a,.log")].filter((one) => one.getClientRects().length);
   if (e.shiftKey) stops.reverse();
-  if (root.activeElement !== stops.at(-1)) return;
+  if (e.key !== "Tab" || root.activeElement !== stops.at(-1)) return;
   e.preventDefault();
   stops[0].focus();
 };
