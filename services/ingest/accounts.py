@@ -88,15 +88,12 @@ def _sender(where: str, entry: ChannelAccountPolicy, adapter: Adapter) -> Sender
     sender = SENDERS.get(entry.provider)
     if sender is None:
         return None
-    received = adapter.secrets | adapter.options | adapter.optional
     needed = sender.secrets | sender.options
-    own = needed - received
-    extra = (sender.optional_secrets | sender.optional | {API_URL}) - received
+    known = adapter.secrets | adapter.options | adapter.optional
+    own = (needed | sender.optional_secrets | sender.optional | {API_URL}) - known
     given = frozenset(entry.secrets) | frozenset(entry.options)
-    if not own:
-        return sender if needed <= given else None
     # all or none: half of it is a mistake that would show only when somebody answers
-    return sender if (own | extra) & given else None
+    return sender if needed <= given or own & given else None
 
 
 def _require(where: str, entry: ChannelAccountPolicy, names: _Names) -> None:

@@ -162,7 +162,7 @@ class Replies:
             door.sender.compose(replace(reply, files=with_bytes), door.account)
         except NotSendable as error:
             raise ApiError(
-                422, "not-sendable", f"This cannot be sent here: {error}.", "Change it."
+                422, "not-sendable", f"This cannot be sent here: {str(error).rstrip(chr(46))}.", "Change it."
             ) from None
         await self._check_rate(reply, door.sender)
 
