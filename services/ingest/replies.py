@@ -12,6 +12,7 @@ from services.ingest.accounts import Door, Doors
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.conversations import Conversation
+from services.ingest.domain.mail_thread import message_token
 from services.ingest.domain.plus_address import plus_token
 from services.ingest.domain.text import clean
 from services.ingest.reply_rules import check
@@ -152,6 +153,7 @@ class Replies:
             template=body.template,
             language=body.language,
             plus_token=plus_token(self._ids, known.conversation_id),
+            message_token=message_token(known.conversation_id, known.contact_points[0], self._ids),
         )
 
     async def _check(self, reply: Reply, known: Conversation, door: Door) -> None:
@@ -162,7 +164,10 @@ class Replies:
             door.sender.compose(replace(reply, files=with_bytes), door.account)
         except NotSendable as error:
             raise ApiError(
-                422, "not-sendable", f"This cannot be sent here: {str(error).rstrip(chr(46))}.", "Change it."
+                422,
+                "not-sendable",
+                f"This cannot be sent here: {str(error).rstrip(chr(46))}.",
+                "Change it.",
             ) from None
         await self._check_rate(reply, door.sender)
 
