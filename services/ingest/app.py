@@ -8,33 +8,33 @@ from typing import Protocol
 
 from starlette.routing import BaseRoute
 
-from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
-from services.ingest.chat import ChatServer
-from services.ingest.chat_account import read_chat_accounts
-from services.ingest.chat_live import ChatLive, Watched
-from services.ingest.chat_pages import ChatPages
-from services.ingest.chat_presence import NothingKnown, Presence
-from services.ingest.chat_sessions import ChatSessions
-from services.ingest.chat_socket import Chat
-from services.ingest.chat_store import ChatDatabase, ChatStore
+from services.ingest.chat.account import read_chat_accounts
+from services.ingest.chat.live import ChatLive, Watched
+from services.ingest.chat.pages import ChatPages
+from services.ingest.chat.presence import NothingKnown, Presence
+from services.ingest.chat.server import ChatServer
+from services.ingest.chat.sessions import ChatSessions
+from services.ingest.chat.socket import Chat
+from services.ingest.chat.store import ChatDatabase, ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS, Meter
-from services.ingest.outbox import Outbox
 from services.ingest.outgoing import Guard
 from services.ingest.publisher import SafePublisher
 from services.ingest.rates import Rates
 from services.ingest.readers import IsolatedReader
-from services.ingest.replies import Replies
-from services.ingest.reply_api import ReplyApi
-from services.ingest.reply_store import ReplyStore
+from services.ingest.replies import conversation_index
+from services.ingest.replies.api import ReplyApi
+from services.ingest.replies.outbox import Outbox
+from services.ingest.replies.store import ReplyStore
+from services.ingest.replies.taking import Replies
 from services.ingest.settings import Settings
 from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool

@@ -15,8 +15,8 @@ from services.ingest.domain.conversations import Conversation
 from services.ingest.domain.mail_thread import message_token
 from services.ingest.domain.plus_address import plus_token
 from services.ingest.domain.text import clean
-from services.ingest.reply_rules import check
-from services.ingest.reply_store import Documents, ReplyStore, reply_document
+from services.ingest.replies.rules import check
+from services.ingest.replies.store import Documents, ReplyStore, reply_document
 from services.ingest.senders.contract import File, NotSendable, Reply, Sender
 from services.ingest.store import CONVERSATIONS, Document, conversation_from
 from shared.clock import Clock
