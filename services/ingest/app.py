@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from starlette.routing import BaseRoute
 
@@ -35,7 +35,7 @@ from services.ingest.replies.api import ReplyApi
 from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import ReplyStore
 from services.ingest.replies.taking import Replies
-from services.ingest.settings import Settings
+from services.ingest.settings import PARTS, Settings
 from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
@@ -51,6 +51,8 @@ from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
 
+T = TypeVar("T")
+
 
 class _LateMeter:
     """Passes on to the service's metrics, which are made after what counts in them."""
@@ -65,6 +67,11 @@ class _LateMeter:
 
     def set(self, name: str, value: float, **labels: str) -> None:
         self.service.metrics.set(name, value, **labels)
+
+
+def _of_parts(settings: Settings, **of: tuple[T, ...]) -> tuple[T, ...]:
+    """Return what the parts that this process plays are made of."""
+    return tuple(one for part in PARTS if part in settings.parts for one in of.get(part, ()))
 
 
 def create_http(
@@ -148,7 +155,11 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
-        processors=(Inbox(policy.inbox, ids).processor(), conversation_index.processor()),
+        processors=_of_parts(
+            settings,
+            inbox=(Inbox(policy.inbox, ids).processor(),),
+            replies=(conversation_index.processor(),),
+        ),
         collections=COLLECTIONS,
         metrics=METRICS,
         http=create_http(
@@ -157,12 +168,15 @@ def create_app(settings: Settings | None = None) -> Service:
             ReplyApi(keys, replies, attachments, clock),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
-        tasks=(
-            mails,
-            spool.run,
-            outbox.run,
-            *(client.run for client in ami_clients(doors, intake)),
-            *((live.run, chat_server.tend) if chats else ()),
+        tasks=_of_parts(
+            settings,
+            doors=(
+                mails,
+                spool.run,
+                *(client.run for client in ami_clients(doors, intake)),
+                *((live.run, chat_server.tend) if chats else ()),
+            ),
+            replies=(outbox.run,),
         ),
         on_stop=(chat_server.drain,),
         drains=(outbox.drain,),
