@@ -49,7 +49,7 @@ def a_reply(**changes: Any) -> Reply:
         text="Pozdravljeni,\n\nvaša pošiljka je na poti.\n",
         created_at=NOON,
         subject="Re: RE: Where is my order?",
-        conversation=("first@mail.example.si", "ours@example.com", "last@mail.example.si"),
+        thread=("first@mail.example.si", "ours@example.com", "last@mail.example.si"),
         case_reference="7KF-M3X-QPW",
         plus_token=plus_token(IDS, CONVERSATION),
     )
@@ -154,7 +154,7 @@ def test_nothing_a_customer_or_agent_wrote_adds_a_header_or_a_recipient(
 ) -> None:
     made = composed(
         subject=f"{subject}\r\nBcc: victim@example.com",
-        conversation=(message_id, f"x@y\r\nBcc: victim@example.com{message_id}"),
+        thread=(message_id, f"x@y\r\nBcc: victim@example.com{message_id}"),
         in_reply_to=f"{message_id}\nBcc: victim@example.com",
         files=(File("blob:1", "text/plain", f"{name}\r\nBcc: victim@example.com", b"x"),),
         text=f"{text}\r\n.\r\nRCPT TO:<victim@example.com>",

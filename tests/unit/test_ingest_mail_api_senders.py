@@ -55,7 +55,7 @@ def a_reply(**changes: Any) -> Reply:
         created_at=NOON,
         subject="Where is my parcel?",
         in_reply_to="last@mail.example.si",
-        conversation=("first@mail.example.si", "last@mail.example.si"),
+        thread=("first@mail.example.si", "last@mail.example.si"),
         plus_token=plus_token(IDS, CONVERSATION),
     )
     return replace(reply, **changes)

@@ -49,7 +49,7 @@ class Builder:
         occurred_at: datetime | None,
         **data: Any,
     ) -> Event:
-        """Build one event; `own_id` is the provider's id of it, `conversation` names it in the provider's words.
+        """Build one event; `own_id` is the provider's id of it, `conversation` its name of that.
 
         Where the conversation was found in another way, it is given as `conversation_id`.
         """
