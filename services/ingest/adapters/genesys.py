@@ -35,7 +35,6 @@ MEDIA = {
     "VOICE": ("voice", "call"),
     "CALLBACK": ("voice", "callback"),
     "CHAT": ("chat", "chat"),
-} | {
     "EMAIL": ("email", "email"),
     "MESSAGE": ("messaging", "chat"),
 }

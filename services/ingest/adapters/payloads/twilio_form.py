@@ -7,6 +7,7 @@ same names in a JSON object.
 import json
 import re
 from collections.abc import Container, Mapping
+from typing import Any
 
 from services.ingest.adapters.contract import Broken, RawRequest, Unparseable
 from services.ingest.adapters.schemes.twilio import FORM, form_pairs
@@ -17,6 +18,7 @@ from shared.contact_points import InvalidContactPoint, contact_point
 
 MEDIA_TYPES = frozenset({FORM, "application/json"})
 Fields = Mapping[str, str]
+_MEDIA_AT_MOST = 20  # Twilio sends up to 10
 _NUMBER = re.compile(r"\+?[0-9]{6,15}")
 
 
@@ -59,3 +61,16 @@ def rest_of(
     if len(json.dumps(rest)) > limits.PART:
         raise Broken("fields: too large")
     return rest or None
+
+
+def attachments_of(fields: Fields) -> list[dict[str, Any]]:
+    """Return the media of a message, by reference: they stay at Twilio."""
+    return [
+        {
+            "reference": fields[f"MediaUrl{index}"][:2048],
+            "media_type": fields.get(f"MediaContentType{index}", "")[:255]
+            or "application/octet-stream",
+        }
+        for index in range(_MEDIA_AT_MOST)
+        if fields.get(f"MediaUrl{index}")
+    ]
