@@ -163,11 +163,9 @@ class Replies:
         try:
             door.sender.compose(replace(reply, files=with_bytes), door.account)
         except NotSendable as error:
+            why = str(error).removesuffix(".")
             raise ApiError(
-                422,
-                "not-sendable",
-                f"This cannot be sent here: {str(error).rstrip(chr(46))}.",
-                "Change it.",
+                422, "not-sendable", f"This cannot be sent here: {why}.", "Change it."
             ) from None
         await self._check_rate(reply, door.sender)
 
