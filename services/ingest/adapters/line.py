@@ -74,9 +74,9 @@ class Line(Adapter):
 def _translate(builder: Builder, event: Any, bot: str) -> Translation:
     kind, own_id = required(event, "type"), required(event, "webhookEventId")
     if kind in IGNORED:
-        return Ignored(kind)
+        raise Ignored(kind)
     if not object_at(event, "source"):
-        return Ignored("event without a source")
+        raise Ignored("event without a source")
     common = _common(builder, event, bot)
     return TRANSLATORS.get(kind, _other)(builder, event, own_id, common)
 

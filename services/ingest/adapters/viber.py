@@ -86,7 +86,7 @@ def _receipt(builder: Builder, payload: dict[str, Any]) -> Translation:
 
 def _other(builder: Builder, payload: dict[str, Any]) -> Translation:
     if _user(payload) is None:
-        return Ignored("callback without a customer")
+        raise Ignored("callback without a customer")
     named = short(required(payload, "event"))
     own_id = f"{named}/{string_at(payload, 'message_token') or fingerprint(payload)}"
     common, raw = _common(builder, payload), kept_whole(payload)
