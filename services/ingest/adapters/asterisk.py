@@ -13,20 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.asterisk_packet import (
     Fields,
     fields_of,
     interaction,
     moment_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain import limits
 from services.ingest.domain.text import short

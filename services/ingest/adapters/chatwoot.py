@@ -8,13 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Unparseable
 from services.ingest.adapters.payloads.chatwoot_message import customer, files_of, moment, where
 from services.ingest.adapters.payloads.helpdesks import (
     Helpdesk,
@@ -25,6 +19,7 @@ from services.ingest.adapters.payloads.helpdesks import (
     unrecognised,
 )
 from services.ingest.adapters.payloads.json_parts import Ignored, Translation
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean, cut

@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.ingest.adapters.building import Builder, from_iso, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
     Helpdesk,
     Person,

@@ -9,10 +9,7 @@ HTML, or plain text since version 2.15; their text is kept.
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
     Helpdesk,
     common,

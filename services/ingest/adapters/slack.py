@@ -11,13 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
@@ -34,6 +28,7 @@ from services.ingest.adapters.payloads.slack_content import (
     our_bots,
     text_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.slack import SLACK
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short

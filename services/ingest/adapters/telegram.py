@@ -10,13 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
@@ -35,6 +29,7 @@ from services.ingest.adapters.payloads.telegram_content import (
     person_of,
     text_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short

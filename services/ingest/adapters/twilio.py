@@ -9,14 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_http_date
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.twilio_form import (
     MEDIA_TYPES,
     Fields,
@@ -25,6 +18,7 @@ from services.ingest.adapters.payloads.twilio_form import (
     point_of,
     rest_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import TWILIO
 from services.ingest.domain.text import cut, short
 from shared.events import Event

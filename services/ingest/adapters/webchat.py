@@ -13,15 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.webchat_content import TRANSLATORS, unrecognised
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain.chat import FRAME, is_session_id
 from services.ingest.domain.json_fields import string_at

@@ -13,13 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Translation,
     fingerprint,
@@ -43,6 +37,7 @@ from services.ingest.adapters.payloads.whatsapp_customer import (
 )
 from services.ingest.adapters.payloads.whatsapp_parts import Part, split
 from services.ingest.adapters.payloads.whatsapp_progress import call, status
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import short
 from shared.events.contact import ContactUnrecognised

@@ -10,10 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
     Helpdesk,
     common,

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import Broken, ChannelAccount, Parsed, RawRequest
+from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.adapters.payloads.json_parts import Translation, message_event, translated
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.text import clean, cut, short

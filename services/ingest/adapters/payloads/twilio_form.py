@@ -9,7 +9,8 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any
 
-from services.ingest.adapters.contract import Broken, RawRequest, Unparseable
+from services.ingest.adapters.contract import Broken, Unparseable
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.schemes.twilio import FORM, form_pairs
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
