@@ -212,7 +212,7 @@ def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
     given = string_at(data, "conversation_id")
     if given is None:
         raise _Refused(
-            "invalid", "data.conversation_id is missing.", "Name the thread it belongs to."
+            "invalid", "data.conversation_id is missing.", "Name the conversation it belongs to."
         )
     if given.startswith("conv_") and len(given) == 37:
         return given
