@@ -14,7 +14,7 @@ from services.ingest.adapters.contract import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.handlers import Intake
-from services.ingest.reading import announced_size, read_body, read_headers
+from services.ingest.reading import read_body, read_headers
 from shared.errors import Unavailable
 from shared.http import ApiError
 
@@ -70,9 +70,8 @@ class Webhooks:
             )
         try:
             limit = door.adapter.max_body
-            size = min(announced_size(request, limit), limit)
-            with self._gate.enter(f"{door.account.provider}/{door.account.name}", size):
-                body = await read_body(request, limit)
+            with self._gate.enter(f"{door.account.provider}/{door.account.name}") as place:
+                body = await read_body(request, limit, place=place)
                 given = RawRequest(body, headers, _query(request))
                 await self._intake.accept(door, given)
         except SignatureRefused as error:
