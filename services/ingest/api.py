@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from services.ingest.accounts import ApiKey
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.payloads.own_events import ItemError, Stamp, translate
+from services.ingest.adapters.request import RawRequest
 from services.ingest.api_contract import ACCEPTED, BODY, SECURITY, VALIDATED
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
@@ -19,7 +20,6 @@ from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_even
 from services.ingest.domain.gate import Busy, Gate, Place
 from services.ingest.domain.json_guard import Malformed
 from services.ingest.handlers import Intake
-from services.ingest.integrators import ItemError, Stamp, translate
 from services.ingest.keys import require_key
 from services.ingest.rates import Rates
 from services.ingest.reading import read_body, read_headers

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from services.ingest.accounts import Door
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.request import RawRequest
 from services.ingest.dead_letters import dead_letters
 from services.ingest.metrics import Meter
 from services.ingest.publisher import EventPublisher, without_doubles

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.handlers import Intake

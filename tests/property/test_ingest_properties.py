@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
@@ -19,7 +21,6 @@ from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.quoting import newest_text
 from services.ingest.domain.text import clean, cut
-from services.ingest.integrators import Stamp, translate
 from services.ingest.parse import parse_payload
 from shared.events import decode, encode
 from shared.events.topics import HOME
