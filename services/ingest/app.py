@@ -79,7 +79,7 @@ def create_http(
 ) -> Api:
     """Return the HTTP side: hooks and chat as raw routes, the APIs with their OpenAPI."""
     api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
-    api.serve_raw("/hooks/", webhooks.routes())
+    api.serve_raw("/hooks/", webhooks.take)
     api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
