@@ -100,6 +100,23 @@ def test_every_way_out_is_described_with_its_secrets_and_options(provider: str) 
         assert f"`{name}`" in page
 
 
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_the_index_of_channels_lists_every_adapter_and_whether_replies_go_out(
+    provider: str,
+) -> None:
+    index = (ROOT / "docs/channels/README.md").read_text()
+    (row,) = re.findall(rf"^\| \[{provider}\]\({provider}\.md\) \|.*$", index, re.MULTILINE)
+    out = row.split("|")[5].strip()
+    assert out.startswith("yes" if provider in SENDERS else "no")
+
+
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_a_channels_page_says_what_is_not_mapped_and_how_replies_go_out(provider: str) -> None:
+    page = (ROOT / "docs/channels" / f"{provider}.md").read_text()
+    assert page.count("\n**Not mapped.** ") == 1
+    assert page.count("\n**Replies.** ") == (1 if provider in SENDERS else 0)
+
+
 def test_no_module_is_called_utils() -> None:
     assert [path for path in ALL if path.stem in ("utils", "util", "helpers", "misc")] == []
 

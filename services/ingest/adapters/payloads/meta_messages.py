@@ -187,7 +187,7 @@ def _common(builder: Builder, item: Item, *, echo: bool = False) -> dict[str, An
         raise Broken("sender.id: missing")
     return {
         "conversation": (page, sender),
-        "channel": "messaging",
+        "channel": "social",
         "occurred_at": from_unix(string_at(item.body, "timestamp")),
         "contact_points": (contact_point(builder.account.provider, f"{page}/{sender}"),),
         "reply_to": sender,
