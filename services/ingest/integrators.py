@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from services.ingest.domain.channels import Permission
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean
-from shared.clock import event_time, to_milliseconds
+from shared.clock import event_time
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
+from shared.events.envelope import Moment
 from shared.ids import KeyedIds, derived_id
 from shared.streams.publisher import EventTooLarge, outgoing
 
@@ -29,7 +30,7 @@ _TYPES: dict[str, type[Event]] = {
     kind.wire_type: kind for kind in (*CONTACT_EVENTS, CustomerRecorded)
 }
 _OURS = "throughline."
-_TIME = TypeAdapter(AwareDatetime)
+_TIME = TypeAdapter(Moment)
 _MOMENTS = ("occurred_at", "recorded_at")
 _POINTS = ("previous", "current")
 _POINT_LISTS = ("contact_points", "verified")
@@ -167,11 +168,11 @@ def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
         if given is None:
             continue
         try:
-            return to_milliseconds(_TIME.validate_python(given if isinstance(given, str) else ""))
-        except (ValidationError, OverflowError, ValueError):
+            return _TIME.validate_python(given if isinstance(given, str) else "")
+        except ValidationError:
             raise _Refused(
                 "invalid-time",
-                "A time is not RFC 3339 with a zone.",
+                "A time is not RFC 3339 with a zone, from 1970 to 2200.",
                 "Write it as 2026-11-03T09:15:00Z.",
             ) from None
     return None

@@ -13,7 +13,7 @@ from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
-from shared.clock import event_time, to_milliseconds
+from shared.clock import event_time, sound
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
 from shared.ids import KeyedIds, provider_event_id
@@ -54,6 +54,7 @@ class Builder:
         Where the conversation was found in another way, it is given as `conversation_id`.
         """
         provider, account = self.account.provider, self.account.name
+        occurred_at = sound(occurred_at)  # a claim that cannot be meant is no claim
         if conversation_id is None:
             conversation_id = self.ids.conversation_id(provider, account, *conversation)
         return event_type.model_validate(
@@ -120,11 +121,14 @@ def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_unix(written: str | None) -> datetime | None:
-    """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none."""
+    """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none.
+
+    None, too, for a time that cannot be meant (`shared.clock.sound`); so do all three of these.
+    """
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 13:
         return None
     unit = "milliseconds" if len(written) > 11 else "seconds"
-    return _EPOCH + timedelta(**{unit: int(written)})
+    return sound(_EPOCH + timedelta(**{unit: int(written)}))
 
 
 def from_iso(written: str | None) -> datetime | None:
@@ -133,7 +137,7 @@ def from_iso(written: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(written)
-        return to_milliseconds(moment) if moment.tzinfo else None
+        return sound(moment) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
 
@@ -144,7 +148,7 @@ def from_http_date(written: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(written)
-        return to_milliseconds(moment) if moment.tzinfo else None
+        return sound(moment) if moment.tzinfo else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -28,7 +28,7 @@ from services.ingest.domain.chat import FRAME, is_session_id
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import cut, short
-from shared.clock import to_milliseconds
+from shared.clock import sound
 from shared.contact_points import parse_contact_point
 from shared.events import Event
 from shared.events.contact import (
@@ -174,6 +174,6 @@ def _needed(frame: Any, field: str) -> str:
 def _moment(written: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(written or "")
-        return to_milliseconds(moment) if moment.tzinfo else None
+        return sound(moment) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
