@@ -23,7 +23,7 @@ from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.events.envelope import Moment
-from shared.ids import KeyedIds, derived_id
+from shared.ids import KeyedIds, derived_id, is_conversation_id
 from shared.streams.publisher import EventTooLarge, outgoing
 
 _TYPES: dict[str, type[Event]] = {
@@ -207,17 +207,24 @@ def _require_records(permission: Permission) -> None:
 
 
 def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
-    """Return our id of the conversation; one that is ours already stays (whoever knows one of
-    our 128-bit ids has been told it).
+    """Return our id of the conversation; one that is ours already stays if it is this account's.
+
+    Our ids are no secret (a plus-address holds one), so they open no door to another account.
     """
     given = string_at(data, "conversation_id")
     if given is None:
         raise _Refused(
             "invalid", "data.conversation_id is missing.", "Name the thread it belongs to."
         )
-    if given.startswith("conv_") and len(given) == 37:
-        return given
     provider, account = string_at(data, "provider") or "", string_at(data, "channel_account") or ""
+    if is_conversation_id(given):
+        if ids.is_conversation_of(given, provider, account):
+            return given
+        raise _Refused(
+            "foreign-conversation",
+            "data.conversation_id is none of this channel account's conversations.",
+            "Name the provider and channel_account that the conversation is on.",
+        )
     return ids.conversation_id(provider, account, given)
 
 

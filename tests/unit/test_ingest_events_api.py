@@ -89,10 +89,32 @@ async def test_a_reply_names_the_conversation_by_our_own_id() -> None:
     fakes = Fakes()
     conversation = IDS.conversation_id("whatsapp", "main", "SI.1")
     reply = message_event(
-        type="throughline.message.sent.v1", data_conversation_id=conversation, data_sender="agent"
+        type="throughline.message.sent.v1",
+        data_provider="whatsapp",
+        data_channel_account="main",
+        data_conversation_id=conversation,
+        data_sender="agent",
     )
     assert (await post(fakes, reply)).status_code == 202
     assert fakes.publisher.events[0].partitionkey == conversation
+
+
+async def test_an_id_of_another_accounts_conversation_is_refused() -> None:
+    fakes = Fakes()
+    theirs = IDS.conversation_id("whatsapp", "main", "SI.1")
+    scoped = {"channel_accounts": ["demo-portal/main"]}
+    answer = await post(fakes, message_event(data_conversation_id=theirs), key_policy=scoped)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "foreign-conversation"
+    assert fakes.publisher.events == []
+
+
+async def test_what_only_looks_like_our_id_is_the_name_of_a_thread() -> None:
+    fakes = Fakes()
+    name = f"conv_{'z' * 32}"
+    assert (await post(fakes, message_event(data_conversation_id=name))).status_code == 202
+    ours = IDS.conversation_id("demo-portal", "main", name)
+    assert fakes.publisher.events[0].partitionkey == ours
 
 
 async def test_a_customer_record_is_keyed_by_its_first_contact_point() -> None:

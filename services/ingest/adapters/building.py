@@ -37,6 +37,11 @@ class Builder:
     ids: KeyedIds
     vouched: bool
 
+    def is_ours(self, conversation_id: str) -> bool:
+        """Say whether a conversation that something named is on this channel account."""
+        account = self.account
+        return self.ids.is_conversation_of(conversation_id, account.provider, account.name)
+
     def event(
         self,
         event_type: type[Event],

@@ -119,17 +119,23 @@ class Conversation:
 
 
 def hear(conversation: Conversation, fact: Fact) -> Conversation:
-    """Return the conversation with what a fact tells of it."""
+    """Return the conversation with what a fact tells of it.
+
+    A fact of another channel account tells nothing: an id belongs to one account, which every door
+    checks (`shared.ids.KeyedIds.is_conversation_of`).
+    """
+    place, other = (conversation.provider, conversation.account), (fact.provider, fact.account)
+    if fact.provider and conversation.provider and place != other:
+        return conversation
 
     def told(value: str | None) -> Told | None:
         return Told(fact.at, fact.event_id, value) if value else None
 
     links = _links(fact)
-    # provider, account and channel are part of what names a conversation: every event agrees
     return replace(
         conversation,
-        provider=max(conversation.provider, fact.provider),
-        account=max(conversation.account, fact.account),
+        provider=conversation.provider or fact.provider,
+        account=conversation.account or fact.account,
         channel=max(conversation.channel, fact.channel),
         points=_points(conversation.points, fact),
         reply_to=_latest(conversation.reply_to, told(fact.reply_to)),
