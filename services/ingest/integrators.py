@@ -21,6 +21,7 @@ from shared.clock import event_time
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
+from shared.events.contact_data import ContactData, ContactPointChangedData
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.events.envelope import Moment
 from shared.ids import KeyedIds, derived_id, is_conversation_id
@@ -96,6 +97,8 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
     checked = _strict(kind, data)
     if isinstance(checked, CustomerRecordedData):
         _require_listed(checked)
+    elif isinstance(checked, ContactData):
+        _require_one_contact_point(checked, stamp.permission)
     partition_key = (
         checked.contact_points[0]
         if isinstance(checked, CustomerRecordedData)
@@ -203,6 +206,18 @@ def _require_records(permission: Permission) -> None:
             "forbidden-customer-records",
             "This integrator may not send customer records.",
             "Set customer_records: true under its entry in channels.yaml.",
+        )
+
+
+def _require_one_contact_point(told: ContactData, permission: Permission) -> None:
+    """Refuse what links contact points, from whoever may not tell us whose they are."""
+    links = len(told.contact_points) > 1 or isinstance(told, ContactPointChangedData)
+    if links and not permission.customer_records:
+        raise _Refused(
+            "forbidden-link",
+            "This integrator may not say that contact points belong to one customer.",
+            "Send one contact point in each event and no contact-point.changed, or set "
+            "customer_records: true under its entry in channels.yaml.",
         )
 
 

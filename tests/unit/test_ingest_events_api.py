@@ -201,6 +201,35 @@ async def test_what_is_wrong_with_an_event_is_said_and_nothing_is_published(
     assert fakes.publisher.events == []
 
 
+LINKS: tuple[dict[str, Any], ...] = (
+    {"data_contact_points": ["email:ana.kovac@example.si", "tel:+38640123456"]},
+    {
+        "type": "throughline.contact-point.changed.v1",
+        "data_message_id": None,
+        "data_text": None,
+        "data_previous": "tel:+38640123456",
+        "data_current": "email:ana.kovac@example.si",
+    },
+)
+
+
+@pytest.mark.parametrize("changes", LINKS)
+async def test_who_may_not_tell_about_customers_links_nobody(changes: dict[str, Any]) -> None:
+    fakes = Fakes()
+    answer = await post(fakes, message_event(**changes), key_policy={"customer_records": False})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "forbidden-link"
+    assert fakes.publisher.events == []
+    assert (await post(fakes, message_event(**changes))).status_code == 202
+
+
+async def test_who_may_not_tell_about_customers_still_sends_their_messages() -> None:
+    same = ["email:ana.kovac@example.si", "email:Ana.Kovac@Example.si"]
+    event = message_event(data_contact_points=same)
+    answer = await post(Fakes(), event, key_policy={"customer_records": False})
+    assert answer.status_code == 202
+
+
 @pytest.mark.parametrize("size", [2**63, 2**70, "9" * 30, -1])
 async def test_a_size_that_no_store_can_hold_is_refused(size: int | str) -> None:
     fakes = Fakes()
