@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from services.ingest.adapters.contract import Blob
 from services.ingest.adapters.request import ChannelAccount, SignatureRefused
 from services.ingest.chat.store import CHAT_COLLECTIONS
-from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
+from services.ingest.domain.conversations import Conversation, Link, Pair, Point, SharedFile, Told
 from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index
 
@@ -99,6 +99,7 @@ def conversation_from(document: Document) -> Conversation:
         account=document["account"],
         channel=document["channel"],
         points=tuple(Point(**point) for point in document["points"]),
+        pairs=tuple(Pair(**pair) for pair in document["pairs"]),
         root=Link(**document["root"]) if document["root"] else None,
         thread=tuple(Link(**link) for link in document["thread"]),
         window_closes_at=document["window_closes_at"],

@@ -220,7 +220,7 @@ class _Translation:
         """
         for point in recipients:
             found = conversation_of_message_id(report.message_id, point, self._builder.ids)
-            if found:
+            if found and self._builder.is_ours(found):
                 return point, found
         account = self._builder.account
         trace = MailTrace(self._mailbox, recipients[0], self._addressed(), (), report.opening)
