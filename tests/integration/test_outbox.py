@@ -40,6 +40,8 @@ from tests.support.provider_stub import (
     whatsapp_takes_it,
 )
 
+ENDLESS_ID = Script(200, b'{"messages": [{"id": "' + 300 * b"w" + b'"}]}')
+
 
 @dataclass
 class Office:
@@ -204,7 +206,7 @@ async def test_a_provider_that_says_later_gets_it_later_and_once(office: Office)
     assert office.texts() == ["Reply 1"] * 3
 
 
-@pytest.mark.parametrize("script", [Script(500), Script(502), DROP, Script(200, b"{}")])
+@pytest.mark.parametrize("script", [Script(500), Script(502), DROP, Script(200, b"{}"), ENDLESS_ID])
 async def test_an_outcome_that_nobody_knows_is_told_and_never_tried_again(
     office: Office, script: Script
 ) -> None:
