@@ -12,6 +12,7 @@ from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
 from services.ingest.outgoing import FetchFailed, Guard, fetch
 from services.ingest.replies.sending import placed
+from services.ingest.senders.contract import API_URL
 from shared.http import ApiError
 
 _BLOB = "blob:"
@@ -64,7 +65,13 @@ class Attachments:
             request, hosts = placed(made, door)
         except AddressRefused as error:
             raise FetchFailed(str(error)) from None
-        _, content = await fetch(self._guard, request.url, hosts=hosts, headers=request.headers)
+        _, content = await fetch(
+            self._guard,
+            request.url,
+            hosts=hosts,
+            headers=request.headers,
+            api_url=door.account.options.get(API_URL),
+        )
         return content
 
     async def _blob(self, reference: str) -> bytes:
