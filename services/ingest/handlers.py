@@ -39,7 +39,8 @@ class Intake:
         received_at = self.clock.now()
         door.adapter.verify(request, door.account, received_at)
         if proof := door.adapter.once(request):
-            await require_first_use(self._store, door.account, proof, request.body, received_at)
+            provider = door.adapter.provider
+            await require_first_use(self._store, provider, proof, request.body, received_at)
         parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
         lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
         await keep(self._store, parsed.blobs)
