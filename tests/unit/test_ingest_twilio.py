@@ -137,9 +137,7 @@ def test_a_text_that_names_a_body_hash_does_not_let_that_body_in() -> None:
     form = {"AccountSid": "AC1", "Body": f"&bodySHA256={digest}&", "From": "+38640123456"}
     verify(signature, body=urlencode(form).encode(), query="shop=1", account=account)
     with pytest.raises(SignatureRefused):
-        verify(
-            signature, body=forged, query=query, media_type="application/json", account=account
-        )
+        verify(signature, body=forged, query=query, media_type="application/json", account=account)
 
 
 def json_request(body: bytes, signed_body: bytes) -> tuple[str, str]:
