@@ -46,6 +46,7 @@ from shared.contracts.routes import contract_routes
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
+from shared.observability import Progress
 from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
@@ -140,13 +141,13 @@ def create_app(settings: Settings | None = None) -> Service:
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
-    async def mails() -> None:
+    async def mails(health: Progress) -> None:
         ports: dict[MailProtocol, int | None] = {
             "smtp": settings.smtp_port,
             "lmtp": settings.lmtp_port,
         }
         try:
-            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name)
+            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name, health)
         finally:
             await reader.close()
 

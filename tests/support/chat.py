@@ -56,11 +56,14 @@ class ChatMemory(MemoryDatabase):
         return await super().find(*arguments, **more)
 
     async def watch(
-        self, collection: str, opened: Callable[[], None] = lambda: None
+        self,
+        collection: str,
+        opened: Callable[[], None] = lambda: None,
+        looked: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield what is inserted from now on."""
         opened()
-        async for document in super().watch(collection):
+        async for document in super().watch(collection, looked=looked):
             yield document
 
     def _require_up(self) -> None:

@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from services.ingest.chat.presence import Standing
 from services.ingest.chat.socket import BURST, PATIENCE
 from services.ingest.chat.store import KEPT, PAGE
-from services.ingest.domain.chat import GAP, TEXT, session_id
+from services.ingest.domain.chat import GAP, TEXT, Finished, Said, session_id
 from services.ingest.senders.contract import File, Refused, Sent
 from shared.errors import Unavailable
-from tests.support.builders_ingest import NOW
+from tests.support.builders_ingest import DOORS, NOW
 from tests.support.chat import ORIGIN, ChatHouse, Visitor, chat_house, soon
 
 
@@ -278,6 +278,40 @@ async def test_ending_what_is_not_open_ends_nothing(house: ChatHouse) -> None:
     await visitor.send(type="end", id="end-00001")
     assert (await visitor.next("ack"))["seq"] is None
     assert house.fakes.publisher.events == []
+
+
+async def test_an_end_with_the_id_of_a_message_is_that_message_again(house: ChatHouse) -> None:
+    visitor = await arrived(house)
+    message_id = await visitor.say("Hello")
+    first = await visitor.next("ack")
+    await visitor.send(type="end", id=message_id)
+    assert await visitor.next("ack") == first
+    assert events(house, "interaction.ended") == []
+    assert [entry["open"] for entry in house.history()] == [True]
+
+
+async def test_an_end_sent_twice_is_told_its_number_again(house: ChatHouse) -> None:
+    visitor = await arrived(house)
+    await visitor.say("Hello")
+    await visitor.next("ack")
+    for _ in range(2):
+        await visitor.send(type="end", id="end-00001")
+        assert (await visitor.next("ack"))["seq"] == 2
+    assert len(events(house, "interaction.ended")) == 1
+
+
+async def test_no_id_of_a_visitors_keeps_us_from_ending_an_interaction(house: ChatHouse) -> None:
+    visitor, sessions = await arrived(house), house.chat.sessions
+    assert visitor.token is not None
+    visit = sessions.visit(DOORS["webchat", "main"], visitor.token, None)
+    for number in range(1, 10):
+        await sessions.say(visit, Said(f"message-{number}", "Hello"))
+        await sessions.finish(visit, Finished(f"finished-{number}"))
+    await visitor.say("The tenth interaction", "ended-10")
+    await visitor.next("ack")
+    entry = await sessions.finish(visit, reason="timeout")
+    assert entry is not None
+    assert (entry.kind, entry.open) == ("ended", False)
 
 
 async def test_a_chat_that_was_silent_for_hours_is_over_before_the_next_message(

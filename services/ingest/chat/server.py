@@ -18,7 +18,7 @@ from services.ingest.chat.socket import FAULT, Chat, ChatSocket
 from services.ingest.domain import limits
 from services.ingest.domain.pace import Pace
 from shared.http import error_response
-from shared.observability import get_logger
+from shared.observability import UNWATCHED, Progress, get_logger
 
 ACCOUNT_PER_SECOND, ACCOUNT_BURST = 100.0, 400.0
 """Messages of one channel account per process: 5 000 visitors who write every minute are 83/s."""
@@ -82,9 +82,10 @@ class ChatServer:
             )
         return None
 
-    async def tend(self) -> None:
+    async def tend(self, health: Progress = UNWATCHED) -> None:
         """For life: have every socket do what is due from time to time."""
         while True:
+            health.tick("chat sockets")
             await asyncio.sleep(_TICK)
             for one in tuple(self._sockets):
                 one.tend()

@@ -29,7 +29,7 @@ from services.ingest.senders.contract import Composed, File, NotSendable, Reply,
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.observability import get_logger
+from shared.observability import UNWATCHED, Progress, get_logger
 from shared.streams.crash import crash_point
 
 POLL = 0.5  # seconds; a reply of this process goes at once, one of another's at most this late
@@ -84,9 +84,10 @@ class Outbox:
         """Look for what is due now."""
         self._wake.set()
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Send what is due, until cancelled."""
         while True:
+            health.tick("outbox")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL)
             self._wake.clear()
