@@ -190,6 +190,8 @@ def type_name(annotation: Any) -> str:
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         given = [one for one in typing.get_args(annotation) if one is not type(None)]
         return " or ".join(type_name(one) for one in given)
+    if typing.get_origin(annotation) is tuple:
+        return "words"  # several, with commas
     plain = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     return {**plain, SecretStr: "secret"}.get(annotation, str(annotation))
 
@@ -197,6 +199,8 @@ def type_name(annotation: Any) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(map(str, field.default))}`"
     return "none" if field.default in (None, "") else f"`{field.default}`"
 
 

@@ -88,7 +88,7 @@ def load_settings(settings: type[S], **given: Any) -> S:
     except ValidationError as error:
         prefix = settings.model_config.get("env_prefix", _PREFIX)
         problems = [
-            f"{prefix}{'_'.join(str(part) for part in detail['loc']).upper()}: {detail['msg']}."
+            f"{prefix}{'_'.join(map(str, detail['loc'][:1])).upper()}: {detail['msg']}."
             for detail in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError(" ".join(problems), "Set it; docs/settings.md lists all.") from None

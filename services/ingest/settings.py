@@ -65,4 +65,4 @@ class Settings(ServiceSettings):
     @field_validator("parts", mode="before")
     @classmethod
     def _split(cls, written: Any) -> Any:
-        return written.split(",") if isinstance(written, str) else written
+        return [one.strip() for one in written.split(",")] if isinstance(written, str) else written

@@ -2,12 +2,16 @@
 
 import base64
 import gc
+import json
 import statistics
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
+from services.ingest.adapters.payloads.forms import with_fields
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import RawRequest
+from services.ingest.conformance.subject import data_of
 from tests.benchmarks.engine import Place
 from tests.benchmarks.report import Figure, figure
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, payload, plain, request
@@ -15,23 +19,19 @@ from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, payload, plain, re
 _TIMES = 300  # translations of one payload a round
 _EVENTS = 100_000
 _MAIL_BYTES = 20_000
+_MAILS = tuple(sorted(name for name, adapter in ADAPTERS.items() if adapter.isolated))
+"""The providers that carry whole mails: they are measured as e-mail."""
+_MAIL_FIELDS = {"mailgun": "body-mime", "sendgrid": "email"}
 
 
 async def run(_place: Place, rounds: int) -> list[Figure]:
-    """Measure every adapter; the slowest one is the figure."""
-    medians = {
-        provider: [_median_us(provider) for _ in range(rounds)]
-        for provider in ADAPTERS
-        if provider != "email"
-    }
-    for provider, found in sorted(medians.items(), key=lambda item: -max(item[1])):
-        print(f"  {provider:20} {statistics.median(found):8.1f} µs", flush=True)
-    slowest = max(medians, key=lambda provider: statistics.median(medians[provider]))
-    mail = [_median_us("email", _mail()) / 1000 for _ in range(rounds)]
+    """Measure every adapter; the slowest one is the figure, of mails and of all others."""
+    slowest, medians = _slowest([name for name in ADAPTERS if name not in _MAILS], rounds)
+    slowest_mail, mails = _slowest(_MAILS, rounds)
     return [
         figure(
             "adapter_parse",
-            medians[slowest],
+            medians,
             unit="µs",
             target=150.0,
             direction="max",
@@ -39,11 +39,12 @@ async def run(_place: Place, rounds: int) -> list[Figure]:
         ),
         figure(
             "email_parse",
-            mail,
+            [median / 1000 for median in mails],
             unit="ms",
             target=3.0,
             direction="max",
-            against=f"median of {_TIMES} translations of a mail of {_MAIL_BYTES} bytes",
+            against=f"median of {_TIMES} translations of a mail of {_MAIL_BYTES} bytes by the "
+            f"slowest that takes whole mails: {slowest_mail}",
         ),
         figure(
             "adapter_memory_growth",
@@ -56,23 +57,51 @@ async def run(_place: Place, rounds: int) -> list[Figure]:
     ]
 
 
-def _median_us(provider: str, body: bytes | None = None) -> float:
+def _slowest(providers: Iterable[str], rounds: int) -> tuple[str, list[float]]:
+    """Return the slowest of these adapters, with the median of each round in microseconds."""
+    medians = {one: [_median_us(one) for _ in range(rounds)] for one in providers}
+    by_speed = sorted(medians, key=lambda one: -statistics.median(medians[one]))
+    for one in by_speed:
+        print(f"  {one:20} {statistics.median(medians[one]):8.1f} µs", flush=True)
+    return by_speed[0], medians[by_speed[0]]
+
+
+def _median_us(provider: str) -> float:
     adapter, account = ADAPTERS[provider], ACCOUNTS[provider]
-    given = _request(provider, body)
+    given = with_whole_mail(provider) if provider in _MAILS else _request(provider)
     times = []
     for _ in range(_TIMES):
         started = time.perf_counter()
         parsed = adapter.parse(given, account, NOW, IDS)
         times.append(time.perf_counter() - started)
     assert parsed.events, provider
+    assert provider not in _MAILS or len(data_of(parsed.events[0]).attachments) == 1, provider
     return statistics.median(times) * 1_000_000
 
 
-def _request(provider: str, body: bytes | None = None) -> RawRequest:
-    return request(provider, payload(provider, plain(provider)) if body is None else body)
+def _request(provider: str) -> RawRequest:
+    return request(provider, payload(provider, plain(provider)))
 
 
-def _mail() -> bytes:
+def with_whole_mail(provider: str) -> RawRequest:
+    """Return a request of a provider that carries the mail as it was sent (MIME)."""
+    mail = a_mail()
+    if provider == "email":
+        return request(provider, mail)
+    if provider in _MAIL_FIELDS:
+        form = request(provider, payload(provider, "raw"))
+        return with_fields(form, {_MAIL_FIELDS[provider]: mail.decode()})
+    if provider == "postmark":
+        told = {**json.loads(payload(provider, "raw")), "RawEmail": mail.decode()}
+        return request(provider, json.dumps(told).encode())
+    assert provider == "ses", provider
+    notification = json.loads(payload(provider, "base64"))
+    message = json.loads(notification["Message"])
+    message["content"] = base64.b64encode(mail).decode()
+    return request(provider, json.dumps({**notification, "Message": json.dumps(message)}).encode())
+
+
+def a_mail() -> bytes:
     """Return a mail as people send it: text, HTML and a small picture, 20 KB in all."""
     said = "Dear team,\n\nwhere is my order? I have waited since Monday.\n\nAna\n" * 30
     html = "".join(f"<p>{line}</p>" for line in said.splitlines())

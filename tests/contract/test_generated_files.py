@@ -81,3 +81,10 @@ def test_a_page_without_the_marks_is_refused() -> None:
 
 def test_generating_twice_gives_the_same() -> None:
     assert generated_files(ROOT) == generated_files(ROOT)
+
+
+def test_settings_are_shown_in_the_words_of_who_sets_them() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    assert "| `THROUGHLINE_INGEST_PARTS` | words | `doors,inbox,replies` |" in page
+    assert "typing." not in page
+    assert "<class" not in page

@@ -1,6 +1,6 @@
 """Ingest's HTTP side in this process, with everything behind it in memory."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -10,9 +10,16 @@ from fastapi import FastAPI
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.api import EventsApi
 from services.ingest.app import create_http
+from services.ingest.attachments import Attachments
 from services.ingest.domain.gate import Gate
+from services.ingest.outgoing import Guard
+from services.ingest.replies.api import ReplyApi
+from services.ingest.replies.taking import Replies
+from services.ingest.store import CONVERSATIONS, conversation_document
 from services.ingest.webhooks import Webhooks
-from tests.support.builders_ingest import DOORS, Fakes, api_keys
+from tests.support import builders_outbox
+from tests.support.builders_ingest import DOORS, IDS, NOW, Fakes, api_keys
+from tests.support.memory_database import Document, MemoryDatabase
 
 HOOKS = sorted(name for name, adapter in ADAPTERS.items() if adapter.transport == "hook")
 """The providers that come over HTTP hooks."""
@@ -20,10 +27,48 @@ HOOKS = sorted(name for name, adapter in ADAPTERS.items() if adapter.transport =
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
+class FakeDesk(MemoryDatabase):
+    """Replies in memory; every conversation with an id of at most 64 characters is known.
+
+    So requests made up by a machine get as far as a reply. Nothing is kept under `blob:`.
+    """
+
+    async def find_one(self, collection: str, where: Mapping[str, Any]) -> Document | None:
+        """Return one document that matches, or None."""
+        if collection != CONVERSATIONS:
+            return await super().find_one(collection, where)
+        known = builders_outbox.conversation(builders_outbox.from_whatsapp(NOW))
+        asked: str = where["_id"]["$eq"]
+        return {**conversation_document(known), "_id": asked} if len(asked) <= 64 else None
+
+    async def change_one(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        update: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> Document | None:
+        """Change nothing: replies are taken here, and never sent."""
+        return None
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        """Return None."""
+        return None
+
+
+def reply_api(fakes: Fakes) -> ReplyApi:
+    """Return the API of replies, with a WhatsApp account that could send."""
+    desk, doors = FakeDesk(), builders_outbox.doors("http://127.0.0.1:1")
+    replies = Replies(desk, doors, fakes.clock, IDS, wake=lambda: None)
+    return ReplyApi(api_keys(), replies, Attachments(desk, doors, Guard()), fakes.clock)
+
+
 def hook_app(fakes: Fakes) -> FastAPI:
     """Return the HTTP side, with the demo integrator's key."""
     intake = fakes.intake()
-    return create_http(Webhooks(DOORS, intake, Gate()), EventsApi(api_keys(), intake, Gate()))
+    return create_http(
+        Webhooks(DOORS, intake, Gate()), EventsApi(api_keys(), intake, Gate()), reply_api(fakes)
+    )
 
 
 def client(fakes: Fakes) -> httpx.AsyncClient:

@@ -3,14 +3,17 @@
 import dataclasses
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from services.ingest.adapters.contract import Parsed
+from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac, Token
+from services.ingest.adapters.schemes.mailgun import MailgunScheme
 from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.conformance.report import Report, Verdict, as_data, as_list, as_table
 from services.ingest.conformance.strangers import other_secret
@@ -140,6 +143,30 @@ def test_a_careless_signature_is_found(changed: Any, found: str) -> None:
 def test_a_careful_scheme_with_a_time_passes() -> None:
     seen = look("signature", scheme(Hmac(**TIMED)))
     assert (seen.status, seen.remark[:2].isdigit()) == ("pass", True)
+
+
+class AnyCase(MailgunScheme):
+    def verify(self, request: RawRequest, *rest: Any) -> None:
+        fields = {name: value.lower() for name, value in parse_qsl(request.body.decode())}
+        super().verify(dataclasses.replace(request, body=urlencode(fields).encode()), *rest)
+
+
+class Timeless(MailgunScheme):
+    def verify(self, request: RawRequest, account: Any, now: Any) -> None:
+        time = dict(parse_qsl(request.body.decode())).get("timestamp", "")
+        told = datetime.fromtimestamp(int(time), UTC) if len(time) == 10 and time.isdigit() else now
+        super().verify(request, account, told)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [(AnyCase(), "signature in upper case: accepted"), (Timeless(), "stale: accepted")],
+)
+def test_a_careless_proof_in_a_body_is_found(changed: Any, found: str) -> None:
+    adapter = type("Changed", (Mailgun,), {"scheme": changed})()
+    seen = verdict(CHECKS["signature"], Subject(adapter, FOLDERS["mailgun"]))
+    assert seen.status == "fail"
+    assert found in seen.remark
 
 
 def test_accepting_everything_is_found() -> None:

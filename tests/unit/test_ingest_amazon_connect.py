@@ -132,13 +132,20 @@ def test_whose_it_is_says_a_number_a_customer_or_the_first_contact() -> None:
     assert only("voice-transferred").data.contact_points == (first,)
 
 
-def test_chats_and_tasks_are_interactions_too() -> None:
+def test_chats_are_interactions_too() -> None:
     assert (only("chat-initiated").data.channel, only("chat-initiated").data.kind) == (
         "chat",
         "chat",
     )
-    assert only("task-initiated").data.kind == "task"
     assert only("voice-outbound").data.direction == "outbound"
+
+
+@pytest.mark.parametrize("written", ["channel", "Channel"])
+def test_a_task_is_an_agents_and_no_customers(written: str) -> None:
+    body = payload("amazon-connect", "task-initiated")
+    body = body.replace(b'"channel"', f'"{written}"'.encode())
+    parsed = AmazonConnect().parse(request("amazon-connect", body), ACCOUNT, NOW, IDS)
+    assert (parsed.events, parsed.broken, parsed.ignored) == ((), (), ("task",))
 
 
 @pytest.mark.parametrize("name", ["voice-completed", "data-updated", "voice-connected-to-system"])

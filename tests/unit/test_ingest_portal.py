@@ -44,7 +44,7 @@ def test_a_logged_in_customers_message_names_every_address_the_portal_knows() ->
     assert event.time == datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 
 
-def test_a_thread_is_one_conversation_and_files_come_by_reference() -> None:
+def test_messages_of_one_enquiry_are_one_conversation_and_files_come_by_reference() -> None:
     event = only("message-with-file")
     assert event.data.conversation_id == only("message").data.conversation_id
     assert event.data.in_reply_to == "p-1"

@@ -1,4 +1,4 @@
-"""Amazon Connect: calls, chats and tasks, as its contact events tell them through EventBridge.
+"""Amazon Connect: calls, chats and mails, as its contact events tell them through EventBridge.
 
 Sources: Amazon's page "Amazon Connect contact events". They are sent with best effort, may come
 twice and in any order: ids are made of contact, kind and time, and every time is Connect's own.
@@ -26,8 +26,8 @@ from shared.events.contact import (
 from shared.ids import KeyedIds
 
 DETAIL_TYPE = "Amazon Connect Contact Event"
-CHANNELS = {"VOICE": "voice", "CHAT": "chat", "TASK": "task", "EMAIL": "email"}
-KINDS = {"VOICE": "call", "CHAT": "chat", "TASK": "task", "EMAIL": "email"}
+CHANNELS = {"VOICE": "voice", "CHAT": "chat", "EMAIL": "email"}
+KINDS = {"VOICE": "call", "CHAT": "chat", "EMAIL": "email"}
 QUIET = frozenset(
     {"CONNECTED_TO_SYSTEM", "COMPLETED", "CONTACT_DATA_UPDATED", "AMD_DISABLED"}
     | {"PAUSED", "RESUMED", "SCHEDULED"}
@@ -63,6 +63,8 @@ class AmazonConnect(Adapter):
         kind = string_at(event.detail, "eventType")
         if kind in QUIET:
             return Parsed(ignored=(kind,))
+        if _medium(event.detail) == "TASK":
+            return Parsed(ignored=("task",))  # what an agent has to do: no customer is in it
         builder = Builder(account, received_at, ids, vouched=True)
         events, broken = each([event], lambda e: [_translate(builder, e)], lambda _: request.body)
         return Parsed(tuple(events), tuple(broken))
@@ -94,7 +96,7 @@ def _translate(builder: Builder, event: BridgeEvent) -> Event:
 
 
 def _interaction(builder: Builder, detail: dict[str, Any], contact: str) -> dict[str, Any]:
-    medium = (string_at(detail, "channel") or "").upper()
+    medium = _medium(detail)
     method = string_at(detail, "initiationMethod") or ""
     about = {name: detail.get(name) for name in ("initiationMethod", "disconnectReason")}
     return {
@@ -107,6 +109,10 @@ def _interaction(builder: Builder, detail: dict[str, Any], contact: str) -> dict
         "queue": _name(detail, "queueInfo", "queueArn"),
         "raw": kept_whole({name: value for name, value in about.items() if value}) or None,
     }
+
+
+def _medium(detail: dict[str, Any]) -> str:
+    return (string_at(detail, "channel") or string_at(detail, "Channel") or "").upper()
 
 
 def _customer(builder: Builder, detail: dict[str, Any], contact: str) -> str:

@@ -63,13 +63,13 @@ def _event(builder: Builder, part: Any) -> Event:
     return builder.event(
         event_type,
         own_id,
-        conversation=("thread", text_at(part, "thread") or run or points[0]),
+        conversation=("conversation", text_at(part, "conversation") or run or points[0]),
         channel=CHANNEL,
         occurred_at=from_iso(string_at(part, "at")),
         contact_points=points,
         display_name=short(string_at(customer, "name")),
         locale=language(string_at(customer, "locale")),
-        reply_to=text_at(part, "thread") or run,
+        reply_to=text_at(part, "conversation") or run,
         **content(part),
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.ingest.adapters.request import ChannelAccount, RawRequest
-from services.ingest.adapters.schemes.base import TOLERANCE
-from services.ingest.conformance.bodies import content, mapped, strings
+from services.ingest.conformance.bodies import content, mapped, other_digit, prefix_of, strings
+from services.ingest.conformance.body_proofs import damaged_fields
 from services.ingest.conformance.strangers import mixed_up, rotated, stranger, without_key
 from services.ingest.conformance.subject import Subject, with_body
 from services.ingest.domain import limits
@@ -35,6 +35,10 @@ def cases(subject: Subject, request: RawRequest) -> Iterator[Case]:
     yield Case("not signed", request)
     if subject.adapter.scheme.header:
         yield from _damaged_header(good, subject.adapter.scheme.header)
+    if fields := subject.adapter.scheme.fields:
+        time = subject.adapter.scheme.time_field
+        yield from (Case(*each) for each in damaged_fields(good, fields, time))
+    yield from _other_options(subject, request, good)
     yield from _moments(subject, request, good)
     if subject.adapter.scheme.covers_body:
         yield from _altered(subject, good)
@@ -64,19 +68,30 @@ def _keys(subject: Subject, request: RawRequest) -> Iterator[Case]:
             yield Case(name, wrong)
 
 
+def _other_options(subject: Subject, request: RawRequest, good: RawRequest) -> Iterator[Case]:
+    """Yield what our own key signed for another topic, address or account, where that is signed."""
+    scheme, account = subject.adapter.scheme, subject.account
+    if scheme.sign(request, account, subject.now) != good:
+        return  # a signature with chance in it does not show what it is made of
+    for name, value in account.options.items():
+        theirs = replace(account, options={**account.options, name: value + "-2"})
+        if (elsewhere := scheme.sign(request, theirs, subject.now)) != good:
+            yield Case(f"signed for another {name}", elsewhere)
+
+
 def _damaged_header(good: RawRequest, header: str) -> Iterator[Case]:
     (given,) = good.all(header)
-    prefix = _prefix(given)
+    prefix = prefix_of(given)
     proof = given[len(prefix) :]
     middle = len(prefix) + len(proof) // 2
     yield Case("missing", _without(good, header))
     yield Case("doubled", _and(good, header, given))
     yield Case("doubled, the other one empty", _and(good, header, b""))
-    yield Case("doubled, the other one wrong", _and(good, header, _other_digit(given)))
+    yield Case("doubled, the other one wrong", _and(good, header, other_digit(given)))
     values = {
         "empty": b"",
         "malformed": b"!" * len(given),
-        "one character wrong": _other_digit(given),
+        "one character wrong": other_digit(given),
         "truncated": given[:-1],
         "prefix only": prefix or b"=",
         "wrong prefix": b"x" + given,
@@ -98,13 +113,13 @@ def _damaged_header(good: RawRequest, header: str) -> Iterator[Case]:
 
 def _moments(subject: Subject, request: RawRequest, good: RawRequest) -> Iterator[Case]:
     scheme, account, now = subject.adapter.scheme, subject.account, subject.now
-    if not is_timed(subject):
+    if not scheme.timed:
         return
     at: Callable[[timedelta], RawRequest] = lambda age: scheme.sign(request, account, now - age)  # noqa: E731
-    yield Case("almost too old", at(TOLERANCE - 10 * _SECOND), authentic=True)
-    yield Case("stale", at(TOLERANCE + 10 * _SECOND))
+    yield Case("almost too old", at(scheme.tolerance - 10 * _SECOND), authentic=True)
+    yield Case("stale", at(scheme.tolerance + 10 * _SECOND))
     yield Case("a day old", at(timedelta(days=1)))
-    yield Case("from the future", at(-TOLERANCE - 10 * _SECOND))
+    yield Case("from the future", at(-scheme.tolerance - 10 * _SECOND))
     if not scheme.time_header:
         return
     name = scheme.time_header
@@ -121,12 +136,6 @@ def _moments(subject: Subject, request: RawRequest, good: RawRequest) -> Iterato
         "time negative": b"-" + time,
     }.items():
         yield Case(what, _with(good, name, value))
-
-
-def is_timed(subject: Subject) -> bool:
-    """Say whether the scheme signs a time: in a header of its own, or as it says (`timed`)."""
-    scheme = subject.adapter.scheme
-    return bool(scheme.time_header or getattr(scheme, "timed", False))
 
 
 def _altered(subject: Subject, good: RawRequest) -> Iterator[Case]:
@@ -158,21 +167,6 @@ def altered(request: RawRequest) -> bytes:
     longest = max(texts, key=len, default="")
     changed = mapped(held, lambda text: text + "x" if text == longest else text)
     return json.dumps(changed if texts else [held], ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _prefix(given: bytes) -> bytes:
-    for separator in (b" ", b"=", b","):
-        start, found, rest = given.partition(separator)
-        if found and rest.strip(b"=") and len(start) < 12:
-            return start + separator
-    return b""
-
-
-def _other_digit(given: bytes) -> bytes:
-    """Return the proof with a character in its middle replaced by another of its alphabet."""
-    place = (len(_prefix(given)) + len(given)) // 2
-    other = b"1" if given[place : place + 1] != b"1" else b"2"
-    return given[:place] + other + given[place + 1 :]
 
 
 def _without(request: RawRequest, name: str) -> RawRequest:

@@ -146,3 +146,19 @@ def distorted(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list):
         return [distorted(inner, chance) for inner in value] * chance.choice((1, 1, 1, 2))
     return value
+
+
+def prefix_of(given: bytes) -> bytes:
+    """Return what stands before a proof, up to a short separator; empty if nothing does."""
+    for separator in (b" ", b"=", b","):
+        start, found, rest = given.partition(separator)
+        if found and rest.strip(b"=") and len(start) < 12:
+            return start + separator
+    return b""
+
+
+def other_digit(given: bytes) -> bytes:
+    """Return the proof with a character in its middle replaced by another of its alphabet."""
+    place = (len(prefix_of(given)) + len(given)) // 2
+    other = b"1" if given[place : place + 1] != b"1" else b"2"
+    return given[:place] + other + given[place + 1 :]

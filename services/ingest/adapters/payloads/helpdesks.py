@@ -33,7 +33,7 @@ class Person:
     """A customer as the helpdesk knows them: contact points (its own first), name, conversation."""
 
     points: tuple[str, ...]
-    thread: tuple[str, ...]
+    conversation: tuple[str, ...]
     name: str | None = None
 
 
@@ -138,7 +138,11 @@ def unrecognised(
 
 def common(who: Person) -> dict[str, Any]:
     """Return what every event of a customer has."""
-    return {"conversation": who.thread, "contact_points": who.points, "display_name": who.name}
+    return {
+        "conversation": who.conversation,
+        "contact_points": who.points,
+        "display_name": who.name,
+    }
 
 
 def file(

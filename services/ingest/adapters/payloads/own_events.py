@@ -229,7 +229,7 @@ def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
     given = string_at(data, "conversation_id")
     if given is None:
         raise _Refused(
-            "invalid", "data.conversation_id is missing.", "Name the thread it belongs to."
+            "invalid", "data.conversation_id is missing.", "Name the conversation it belongs to."
         )
     provider, account = string_at(data, "provider") or "", string_at(data, "channel_account") or ""
     if is_conversation_id(given):

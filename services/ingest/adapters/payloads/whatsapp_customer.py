@@ -22,7 +22,7 @@ class Customer:
     parent: str | None = None
     phone: str | None = None
 
-    def thread(self) -> tuple[str, ...]:
+    def conversation(self) -> tuple[str, ...]:
         """Return what names the conversation, or raise `Broken` without any id."""
         identity = self.bsuid or self.parent or self.phone
         if identity is None:
@@ -94,7 +94,7 @@ def common_of(builder: Builder, part: Part, customer: Customer) -> dict[str, Any
     """Return what every event tells: whose it is, when, and where to answer."""
     contact = contact_of(part, customer)
     return {
-        "conversation": customer.thread(),
+        "conversation": customer.conversation(),
         "channel": "messaging",
         "occurred_at": from_unix(string_at(part.body, "timestamp")),
         "contact_points": customer.contact_points(builder.account.options["portfolio"]),

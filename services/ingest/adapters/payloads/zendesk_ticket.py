@@ -125,7 +125,7 @@ class Ticket:
             return self._person(ticket)
         known = self._person(string_at(actor, "id"), string_at(actor, "name"))
         points = (*known.points, *self._person(ticket).points)
-        return Person(points, known.thread, known.name)
+        return Person(points, known.conversation, known.name)
 
     def _person(self, own_id: str | None, name: str | None = None) -> Person:
         scope, ticket = string_at(self.event, "account_id"), string_at(self.detail, "id")

@@ -35,14 +35,25 @@ class Scheme(ABC):
     """How one provider proves a request. `verify` and `sign` are each other's test.
 
     `secrets` are the names under `secrets:` in channels.yaml that it needs. `header` is where the
-    proof stands (None: not in a header), `time_header` where the signed time stands (None: no time
-    is signed). `covers_body` says whether a changed body breaks the proof.
+    proof stands (None: not in a header), `time_header` where the signed time stands (None: in no
+    header of its own). `fields` are those of the body that prove it where the proof stands there,
+    the signature first, and `time_field` the one with the time. `timed` says whether a time is
+    signed at all, `tolerance` how old it may be. `covers_body` says whether a changed body breaks
+    the proof.
     """
 
     secrets: frozenset[str] = frozenset()
     header: str | None = None
     time_header: str | None = None
+    fields: tuple[str, ...] = ()
+    time_field: str | None = None
+    tolerance: timedelta = TOLERANCE
     covers_body: bool = True
+
+    @property
+    def timed(self) -> bool:
+        """Say whether a time is signed, so that an old request is refused."""
+        return bool(self.time_header or self.time_field)
 
     @abstractmethod
     def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:

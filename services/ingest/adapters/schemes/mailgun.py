@@ -34,9 +34,10 @@ _TOKEN_AT_MOST = 100  # characters; Mailgun's have 50
 class MailgunScheme(Scheme):
     """The fields `timestamp`, `token` and `signature`."""
 
-    timed: bool = True
     header: str | None = None
     time_header: str | None = None
+    fields: tuple[str, ...] = (SIGNATURE, TIME, TOKEN)
+    time_field: str | None = TIME
     covers_body: bool = False
 
     @property

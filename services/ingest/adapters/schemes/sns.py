@@ -56,6 +56,11 @@ class SnsScheme(Scheme):
 
     header: str | None = None
     time_header: str | None = None
+    fields: tuple[str, ...] = (
+        *("Signature", "Timestamp", "TopicArn", "SignatureVersion", "Type", "MessageId"),
+    )
+    time_field: str | None = "Timestamp"
+    tolerance: timedelta = WINDOW
     covers_body: bool = True
 
     @property
@@ -79,7 +84,7 @@ class SnsScheme(Scheme):
             _is_by(_public_key(pem), signature, signed, algorithm)
             for pem in account.secrets[CERTIFICATE]
         )
-        require_recent(moment, now, WINDOW)
+        require_recent(moment, now, self.tolerance)
 
     def sign(self, request: RawRequest, account: ChannelAccount, now: datetime) -> RawRequest:
         """Put topic, time and signature (version 2) into the message."""

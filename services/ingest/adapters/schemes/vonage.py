@@ -46,6 +46,7 @@ class VonageProof(Scheme):
 
     secrets = frozenset({_SECRET})
     header = "authorization"
+    timed = True
 
     def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
         """Check the proof that belongs to this kind of body."""
