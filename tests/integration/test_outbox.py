@@ -17,6 +17,7 @@ from services.ingest.metrics import METRICS
 from services.ingest.outbox import Outbox
 from services.ingest.outgoing import Guard
 from services.ingest.reply_store import LEASE, ReplyStore
+from services.ingest.senders.contract import Outcome, Reply
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversation_document
 from shared.mongo import Database
@@ -37,6 +38,10 @@ from tests.support.provider_stub import (
     provider_stub,
     whatsapp_takes_it,
 )
+
+
+async def no_chat(reply: Reply) -> Outcome:
+    raise AssertionError("these replies go to a provider")
 
 
 @dataclass
@@ -62,6 +67,7 @@ class Office:
             guard,
             self.publisher,
             Attachments(self.database, own, guard),
+            deliver=no_chat,
             clock=self.clock,
             meter=self.metrics,
         )
@@ -234,7 +240,7 @@ async def test_what_the_provider_refuses_has_failed_with_its_reason(office: Offi
     [reply_id] = await office.add(1)
     office.start()
     failed = await office.becomes(reply_id, "failed")
-    assert failed["reason"] == "HTTP 400, code 131026"
+    assert failed["reason"] == "Meta error 131026"
 
 
 async def test_a_provider_that_fails_is_left_alone_and_tried_again_by_one(office: Office) -> None:
