@@ -22,8 +22,8 @@ from services.ingest.listers.registry import LISTERS
 from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.parse import read
 from services.ingest.publisher import EventPublisher, without_doubles
+from services.ingest.replies.sending import placed
 from services.ingest.senders.contract import API_URL, Answer, Call, retry_after
-from services.ingest.sending import placed
 from services.ingest.settings import Settings
 from shared.clock import Clock, SystemClock
 from shared.errors import PolicyError, ThroughlineError

@@ -58,8 +58,10 @@ def _telephone(value: str) -> str:
     try:
         given = phonenumbers.parse(value if value.startswith("+") else f"+{value}", None)
         # folded before it is judged: Mexico's old form, which WhatsApp still writes, is too long
-        folded = _fold_mobile_variant(phonenumbers.format_number(given, e164))
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(folded, None))
+        written = phonenumbers.format_number(given, e164)
+        folded = _fold_mobile_variant(written)
+        judged = given if folded == written else phonenumbers.parse(folded, None)
+        possible = phonenumbers.is_possible_number(judged)
     except phonenumbers.NumberParseException:
         possible = False
     if not possible:

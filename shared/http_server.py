@@ -28,6 +28,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nobody's address is used for anything
                 timeout_graceful_shutdown=HTTP_GRACE,
                 timeout_keep_alive=_KEEP_ALIVE,
                 h11_max_incomplete_event_size=16 * 1024,

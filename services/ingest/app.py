@@ -4,38 +4,38 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from starlette.routing import BaseRoute
 
-from services.ingest import conversation_index
 from services.ingest.accounts import load_keys, open_doors
 from services.ingest.ami import ami_clients
 from services.ingest.api import EventsApi
 from services.ingest.attachments import Attachments
-from services.ingest.chat import ChatServer
-from services.ingest.chat_account import read_chat_accounts
-from services.ingest.chat_live import ChatLive, Watched
-from services.ingest.chat_pages import ChatPages
-from services.ingest.chat_presence import NothingKnown, Presence
-from services.ingest.chat_sessions import ChatSessions
-from services.ingest.chat_socket import Chat
-from services.ingest.chat_store import ChatDatabase, ChatStore
+from services.ingest.chat.account import read_chat_accounts
+from services.ingest.chat.live import ChatLive, Watched
+from services.ingest.chat.pages import ChatPages
+from services.ingest.chat.presence import NothingKnown, Presence
+from services.ingest.chat.server import ChatServer
+from services.ingest.chat.sessions import ChatSessions
+from services.ingest.chat.socket import Chat
+from services.ingest.chat.store import ChatDatabase, ChatStore
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.handlers import Intake
 from services.ingest.inbox import Inbox
 from services.ingest.metrics import METRICS, Meter
-from services.ingest.outbox import Outbox
 from services.ingest.outgoing import Guard
 from services.ingest.publisher import SafePublisher
 from services.ingest.rates import Rates
 from services.ingest.readers import IsolatedReader
-from services.ingest.replies import Replies
-from services.ingest.reply_api import ReplyApi
-from services.ingest.reply_store import ReplyStore
-from services.ingest.settings import Settings
+from services.ingest.replies import conversation_index
+from services.ingest.replies.api import ReplyApi
+from services.ingest.replies.outbox import Outbox
+from services.ingest.replies.store import ReplyStore
+from services.ingest.replies.taking import Replies
+from services.ingest.settings import PARTS, Settings
 from services.ingest.smtp import MailHandler, MailProtocol, serve_mail
 from services.ingest.spool import Spool
 from services.ingest.store import COLLECTIONS
@@ -51,6 +51,8 @@ from shared.service import Service
 from shared.settings import load_settings
 from shared.streams import Publisher
 
+T = TypeVar("T")
+
 
 class _LateMeter:
     """Passes on to the service's metrics, which are made after what counts in them."""
@@ -65,6 +67,11 @@ class _LateMeter:
 
     def set(self, name: str, value: float, **labels: str) -> None:
         self.service.metrics.set(name, value, **labels)
+
+
+def _of_parts(settings: Settings, **of: tuple[T, ...]) -> tuple[T, ...]:
+    """Return what the parts that this process plays are made of."""
+    return tuple(one for part in PARTS if part in settings.parts for one in of.get(part, ()))
 
 
 def create_http(
@@ -148,7 +155,11 @@ def create_app(settings: Settings | None = None) -> Service:
         settings,
         database=database,
         publisher=publisher,
-        processors=(Inbox(policy.inbox, ids).processor(), conversation_index.processor()),
+        processors=_of_parts(
+            settings,
+            inbox=(Inbox(policy.inbox, ids).processor(),),
+            replies=(conversation_index.processor(),),
+        ),
         collections=COLLECTIONS,
         metrics=METRICS,
         http=create_http(
@@ -157,12 +168,15 @@ def create_app(settings: Settings | None = None) -> Service:
             ReplyApi(keys, replies, attachments, clock),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
-        tasks=(
-            mails,
-            spool.run,
-            outbox.run,
-            *(client.run for client in ami_clients(doors, intake)),
-            *((live.run, chat_server.tend) if chats else ()),
+        tasks=_of_parts(
+            settings,
+            doors=(
+                mails,
+                spool.run,
+                *(client.run for client in ami_clients(doors, intake)),
+                *((live.run, chat_server.tend) if chats else ()),
+            ),
+            replies=(outbox.run,),
         ),
         on_stop=(chat_server.drain,),
         drains=(outbox.drain,),

@@ -11,7 +11,7 @@ from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
 from services.ingest.outgoing import FetchFailed, Guard, fetch
-from services.ingest.sending import placed
+from services.ingest.replies.sending import placed
 from shared.http import ApiError
 
 _BLOB = "blob:"

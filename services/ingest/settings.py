@@ -1,8 +1,14 @@
 """What operators can set for ingest, as `THROUGHLINE_INGEST_…`."""
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from shared.settings import ServiceSettings, settings_for
+
+Part = Literal["doors", "inbox", "replies"]
+PARTS: tuple[Part, ...] = ("doors", "inbox", "replies")
 
 
 class Settings(ServiceSettings):
@@ -28,6 +34,12 @@ class Settings(ServiceSettings):
     smtp_name: str = Field(
         default="throughline.localhost", description="host name that SMTP and LMTP greet with"
     )
+    parts: Annotated[tuple[Part, ...], NoDecode] = Field(
+        default=PARTS,
+        description="what this process does, with commas: `doors` (hooks, events API, mail, chat), "
+        "`inbox` (the Kafka topic contact-inbox), `replies` (conversations, and sending); apart, "
+        "doors answer faster",
+    )
     spool_bytes: int = Field(
         default=1024 * 1024 * 1024,
         ge=0,
@@ -49,3 +61,8 @@ class Settings(ServiceSettings):
         description="serve a page to try a web chat on, at /chat/ACCOUNT/demo; its own origin "
         "must be among the account's `origins`",
     )
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _split(cls, written: Any) -> Any:
+        return written.split(",") if isinstance(written, str) else written

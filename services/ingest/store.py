@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob, ChannelAccount, SignatureRefused
-from services.ingest.chat_store import CHAT_COLLECTIONS
+from services.ingest.chat.store import CHAT_COLLECTIONS
 from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
 from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index

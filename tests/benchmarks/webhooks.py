@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from deploy.local.ports import free_port
 from deploy.local.process import ServerProcess
+from shared.streams.admin import create_topics
 from tests.benchmarks.engine import Place
 from tests.benchmarks.latency import WhatsAppMessages
 from tests.benchmarks.report import Figure, figure
@@ -36,6 +37,8 @@ _OURS, _FLOOR, _PLAIN = "ours", "without Kafka", "plain"
 
 async def run(place: Place, rounds: int) -> list[Figure]:
     """Measure all three, interleaved; return both ratios."""
+    for name in (_OURS, _FLOOR):
+        await create_topics(place.kafka, f"{place.prefix}{name[0]}-", replication=1)
     with _servers(place) as ports:
         floors, plains, rates = [], [], []
         for port in ports.values():
@@ -101,7 +104,8 @@ def _environment(place: Place, port: int, name: str) -> dict[str, str]:
         **_SECRETS,
         "THROUGHLINE_KAFKA": place.kafka,
         "THROUGHLINE_MONGODB": place.mongodb,
-        "THROUGHLINE_PREFIX": place.prefix,
+        "THROUGHLINE_PREFIX": f"{place.prefix}{name[0]}-",
+        "THROUGHLINE_INGEST_PARTS": "doors",  # as deployments run them that care for speed
         "THROUGHLINE_LOG_LEVEL": "error",
         "THROUGHLINE_INGEST_PORT": str(port),
         "THROUGHLINE_INGEST_OPS_PORT": str(free_port()),

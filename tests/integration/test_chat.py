@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from deploy.local.ports import free_port
-from services.ingest.chat_live import ChatLive
-from services.ingest.chat_store import CHAT_COLLECTIONS, CHAT_MESSAGES, ChatStore, Entry
+from services.ingest.chat.live import ChatLive
+from services.ingest.chat.store import CHAT_COLLECTIONS, CHAT_MESSAGES, ChatStore, Entry
 from services.ingest.domain.chat import Tail, session_id
 from services.ingest.senders.contract import Refused, Sent
 from shared.mongo import Database

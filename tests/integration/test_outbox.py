@@ -14,9 +14,9 @@ import pytest
 from services.ingest.attachments import Attachments
 from services.ingest.domain.delivery import GIVE_UP_AFTER, Step
 from services.ingest.metrics import METRICS
-from services.ingest.outbox import Outbox
 from services.ingest.outgoing import Guard
-from services.ingest.reply_store import LEASE, ReplyStore
+from services.ingest.replies.outbox import Outbox
+from services.ingest.replies.store import LEASE, ReplyStore
 from services.ingest.senders.contract import Outcome, Reply
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversation_document

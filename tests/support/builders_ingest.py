@@ -15,6 +15,7 @@ from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.conformance.folder import Folder
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.domain.mail_thread import message_token
 from services.ingest.handlers import Intake
 from services.ingest.metrics import METRICS
 from shared.errors import Unavailable
@@ -195,3 +196,9 @@ def message_event(**changes: Any) -> dict[str, Any]:
         target[key] = value
     data = {name: value for name, value in data.items() if value is not None}
     return {**{k: v for k, v in event.items() if v is not None}, "data": event.get("data", data)}
+
+
+def our_message_id(reply_id: str, conversation_id: str, recipient: str) -> str:
+    """Return the Message-ID that a mail of ours to a contact point has."""
+    token = message_token(conversation_id, recipient, IDS)
+    return f"{reply_id}.{token}@example.com" if token else f"{reply_id}@example.com"

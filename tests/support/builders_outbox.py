@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 
 from services.ingest.accounts import Doors, open_doors
-from services.ingest.conversation_index import fact_of
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.conversations import Conversation, hear
-from services.ingest.reply_store import reply_document
+from services.ingest.replies.conversation_index import fact_of
+from services.ingest.replies.store import reply_document
 from services.ingest.senders.contract import Reply
 from shared.events.contact import MessageReceived
 from shared.ids import KeyedIds, derived_id

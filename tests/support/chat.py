@@ -15,13 +15,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
 from services.ingest.app import create_chat
-from services.ingest.chat import ChatServer
-from services.ingest.chat_account import read_chat_accounts
-from services.ingest.chat_live import ChatLive
-from services.ingest.chat_pages import ChatPages
-from services.ingest.chat_presence import Presence
-from services.ingest.chat_socket import Chat
-from services.ingest.chat_store import CHAT_MESSAGES
+from services.ingest.chat.account import read_chat_accounts
+from services.ingest.chat.live import ChatLive
+from services.ingest.chat.pages import ChatPages
+from services.ingest.chat.presence import Presence
+from services.ingest.chat.server import ChatServer
+from services.ingest.chat.socket import Chat
+from services.ingest.chat.store import CHAT_MESSAGES
 from services.ingest.senders.contract import Reply
 from shared.errors import Unavailable
 from shared.http import create_api

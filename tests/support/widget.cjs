@@ -6,7 +6,7 @@ const crypto = require("node:crypto");
 globalThis.crypto ??= crypto.webcrypto; // which node has by itself since 19
 const net = require("node:net");
 const path = require("node:path");
-const { Connection } = require(path.join(__dirname, "../../services/ingest/static/chat.js"));
+const { Connection } = require(path.join(__dirname, "../../services/ingest/chat/static/chat.js"));
 
 const [url, origin, count, seed] = process.argv.slice(2);
 let state = Number(seed);

@@ -12,9 +12,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from services.ingest.chat_presence import Standing
-from services.ingest.chat_socket import BURST, PATIENCE
-from services.ingest.chat_store import KEPT, PAGE
+from services.ingest.chat.presence import Standing
+from services.ingest.chat.socket import BURST, PATIENCE
+from services.ingest.chat.store import KEPT, PAGE
 from services.ingest.domain.chat import GAP, TEXT, session_id
 from services.ingest.senders.contract import File, Refused, Sent
 from shared.errors import Unavailable
@@ -110,7 +110,7 @@ async def test_an_event_that_was_safe_before_the_history_was_keeps_its_id(
 async def test_two_hundred_lost_connections_lose_and_double_nothing(
     house: ChatHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.chat_socket.PER_SECOND", 50.0)  # nobody waits in a test
+    monkeypatch.setattr("services.ingest.chat.socket.PER_SECOND", 50.0)  # nobody waits in a test
     chance = random.Random(20261103)
     visitor = Visitor(house)
     await visitor.connect()
@@ -301,7 +301,7 @@ async def test_silence_closes_the_socket_and_ends_the_interaction(
     await visitor.say("Hello")
     await visitor.until(1)
     (one,) = house.server._sockets
-    monkeypatch.setattr("services.ingest.chat_socket.STATUS_SECONDS", 0.0)
+    monkeypatch.setattr("services.ingest.chat.socket.STATUS_SECONDS", 0.0)
     one._heard -= GAP.total_seconds()
     assert await visitor.closed() == 4001
     (ended,) = events(house, "interaction.ended")
@@ -374,7 +374,7 @@ async def test_the_token_is_kept_nowhere_on_our_side(house: ChatHouse) -> None:
 async def test_who_says_nothing_at_first_is_sent_away(
     house: ChatHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.chat_socket.HELLO_SECONDS", 0.1)
+    monkeypatch.setattr("services.ingest.chat.socket.HELLO_SECONDS", 0.1)
     visitor = Visitor(house)
     visitor.socket = await connect(house.url, origin=ORIGIN)
     assert await visitor.closed() == 4000
@@ -429,7 +429,7 @@ async def test_a_thousand_damaged_frames_make_no_fault_of_ours(
     house: ChatHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit in ("PER_SECOND", "BURST", "PATIENCE"):
-        monkeypatch.setattr(f"services.ingest.chat_socket.{limit}", 1e6)
+        monkeypatch.setattr(f"services.ingest.chat.socket.{limit}", 1e6)
     faults: list[Any] = []
     monkeypatch.setattr(house.server._log, "error", lambda *_, **why: faults.append(why))
     chance = random.Random(4711)
@@ -626,7 +626,7 @@ async def test_without_the_setting_there_is_no_demo() -> None:
 
 
 def test_the_widget_writes_no_markup_and_names_nobody_elses_server() -> None:
-    from services.ingest.chat_pages import _STATIC
+    from services.ingest.chat.pages import _STATIC
 
     script = (_STATIC / "chat.js").read_text()
     for word in ("innerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://"):

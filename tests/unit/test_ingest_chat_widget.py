@@ -23,7 +23,7 @@ if NODE is None and os.environ.get("THROUGHLINE_REQUIRE_REAL_KAFKA") != "1":
 async def test_the_widget_loses_and_doubles_nothing_over_sockets_and_pages_that_break(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest.chat_socket.PER_SECOND", 50.0)  # nobody waits in a test
+    monkeypatch.setattr("services.ingest.chat.socket.PER_SECOND", 50.0)  # nobody waits in a test
     assert NODE is not None, "node is missing: apt-get install nodejs"
     async with chat_house() as house:
         process = await asyncio.create_subprocess_exec(

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from services.ingest import conversation_index
 from services.ingest.domain.conversations import Conversation, hear
+from services.ingest.replies import conversation_index
 from services.ingest.store import (
     CONVERSATIONS,
     conversation_document,

@@ -9,9 +9,16 @@ from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unpa
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.mail.parts import file_of
 from services.ingest.domain import limits
-from services.ingest.domain.mail_thread import reply_message_id
 from services.ingest.domain.plus_address import plus_token, with_token
-from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
+from tests.support.builders_ingest import (
+    ACCOUNTS,
+    IDS,
+    NOW,
+    our_message_id,
+    parse,
+    payload,
+    request,
+)
 
 ACCOUNT = ACCOUNTS["email"]
 ANA = "email:ana.kovac@example.si"
@@ -114,7 +121,7 @@ def answer(our_id: str, sender: bytes = b"ana.kovac@example.si") -> bytes:
 
 def test_an_answer_to_our_message_id_is_in_its_conversation_for_whom_it_went_to() -> None:
     conversation = only("plain").data.conversation_id
-    ours = reply_message_id("reply-1", "support@example.com", conversation, ANA, IDS)
+    ours = our_message_id("reply-1", conversation, ANA)
     assert mail(answer(ours)).data.conversation_id == conversation
     assert mail(answer(ours, b"mallory@example.si")).data.conversation_id != conversation
 
@@ -353,7 +360,7 @@ def test_a_bounce_with_our_headers_is_in_the_conversation_it_is_about() -> None:
 
 def test_a_bounce_of_mail_that_was_passed_on_is_the_recipients_we_signed_it_for() -> None:
     conversation = only("plain").data.conversation_id
-    ours = reply_message_id("reply-1", "support@example.com", conversation, ANA, IDS)
+    ours = our_message_id("reply-1", conversation, ANA)
     body = payload("email", "bounce-of-ours").replace(b"a2@example.com", ours.encode())
     passed_on = body.replace(b"Original-Recipient: rfc822;ana.kovac@example.si\r\n", b"")
     _, delivery = Email().parse(request("email", passed_on), ACCOUNT, NOW, IDS).events

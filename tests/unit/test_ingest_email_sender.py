@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in
 from services.ingest.outgoing import Guard, NotSent
+from services.ingest.replies.submission import submit
 from services.ingest.senders.contract import (
     File,
     Later,
@@ -22,7 +23,6 @@ from services.ingest.senders.contract import (
     Sent,
 )
 from services.ingest.senders.email import EmailSender
-from services.ingest.submission import submit
 from shared.ids import KeyedIds
 from tests.support.builders import NOON
 from tests.support.provider_stub import relay_stub

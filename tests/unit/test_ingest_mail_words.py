@@ -18,10 +18,9 @@ from services.ingest.domain.mail_thread import (
     case_reference_in,
     choose_conversation,
     conversation_of_message_id,
-    reply_message_id,
 )
 from services.ingest.domain.plus_address import plus_token, with_token
-from tests.support.builders_ingest import IDS
+from tests.support.builders_ingest import IDS, our_message_id
 
 MAILBOX = "support@example.com"
 ANA = "email:ana@example.si"
@@ -136,7 +135,7 @@ def test_flowing_loses_no_word(text: str) -> None:
 def test_what_we_sign_leads_back_to_its_conversation(raw: bytes) -> None:
     conversation = f"conv_{raw.hex()}"
     address = answer_address(conversation)
-    message_id = reply_message_id("reply_1", MAILBOX, conversation, ANA, IDS)
+    message_id = our_message_id("reply_1", conversation, ANA)
     assert len(address.partition("@")[0]) <= 64
     trace = MailTrace(MAILBOX, "email:x@example.si", (address,), (), "x")
     assert choose_conversation(trace, IDS, "email", "support").conversation_id == conversation
@@ -146,7 +145,7 @@ def test_what_we_sign_leads_back_to_its_conversation(raw: bytes) -> None:
 
 @given(st.integers(0, 40), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
 def test_a_message_id_that_was_changed_leads_nowhere(place: int, character: str) -> None:
-    ours = reply_message_id("reply_1", MAILBOX, CONVERSATION, ANA, IDS)
+    ours = our_message_id("reply_1", CONVERSATION, ANA)
     name, _, domain = ours.partition("@")
     start = len("reply_1.") + place
     changed = f"{name[:start]}{character}{name[start + 1 :]}@{domain}"
@@ -162,7 +161,7 @@ def test_a_token_in_the_address_of_another_mailbox_does_not_count_here() -> None
 def test_the_address_comes_before_the_answer_and_the_answer_before_the_thread() -> None:
     other = IDS.conversation_id("email", "support", "m2@example.si", ANA)
     address = answer_address(CONVERSATION)
-    ours = reply_message_id("reply_1", MAILBOX, other, ANA, IDS)
+    ours = our_message_id("reply_1", other, ANA)
     both = MailTrace(MAILBOX, ANA, (address,), (ours,), "m3@example.si")
     assert choose_conversation(both, IDS, "email", "support").conversation_id == CONVERSATION
     answered = MailTrace(MAILBOX, ANA, (MAILBOX,), ("strange@example.net", ours), "m3@example.si")

@@ -17,8 +17,7 @@ from services.ingest.adapters.contract import (
     Unparseable,
 )
 from services.ingest.adapters.mailgun import Mailgun
-from services.ingest.domain.mail_thread import reply_message_id
-from tests.support.builders_ingest import ACCOUNTS, FOLDERS, FORM, IDS, NOW, payload
+from tests.support.builders_ingest import ACCOUNTS, FOLDERS, FORM, IDS, NOW, our_message_id, payload
 
 ACCOUNT = ACCOUNTS["mailgun"]
 KEY, OLD_KEY = ACCOUNT.secrets["signing_key"]
@@ -195,7 +194,7 @@ def test_a_lasting_failure_says_why_and_a_passing_one_is_none() -> None:
 
 def test_news_of_a_mail_with_our_own_message_id_are_in_its_conversation() -> None:
     conversation = IDS.conversation_id("mailgun", "support", "any")
-    ours = reply_message_id("reply-1", "support@example.com", conversation, ANA, IDS)
+    ours = our_message_id("reply-1", conversation, ANA)
     body = payload("mailgun", "delivered").replace(b"reply-1@example.com", ours.encode())
     assert only("delivered", body).data.conversation_id == conversation
 

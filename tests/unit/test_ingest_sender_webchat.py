@@ -7,9 +7,9 @@ import pytest
 from services.ingest.accounts import Door
 from services.ingest.domain.chat import TEXT
 from services.ingest.outgoing import Guard
+from services.ingest.replies.sending import attempt
 from services.ingest.senders.contract import File, NotSendable, Outcome, Own, Reply, Sent, Unclear
 from services.ingest.senders.registry import SENDERS
-from services.ingest.sending import attempt
 from shared.errors import Unavailable
 from tests.support.builders_ingest import ACCOUNTS, DOORS
 from tests.support.chat import reply

@@ -10,8 +10,8 @@ from services.ingest.accounts import Door, open_doors
 from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.channels import ChannelsPolicy
+from services.ingest.replies.sending import placed
 from services.ingest.senders.contract import Call
-from services.ingest.sending import placed
 from shared.errors import PolicyError
 from tests.support.builders_outbox import SECRETS, channels, doors
 

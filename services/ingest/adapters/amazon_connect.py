@@ -104,7 +104,7 @@ def _interaction(builder: Builder, detail: dict[str, Any], contact: str) -> dict
     method = string_at(detail, "initiationMethod") or ""
     about = {name: detail.get(name) for name in ("initiationMethod", "disconnectReason")}
     return {
-        "thread": ("contact", clean(string_at(detail, "initialContactId") or contact)),
+        "conversation": ("contact", clean(string_at(detail, "initialContactId") or contact)),
         "channel": CHANNELS.get(medium, "unknown"),
         "contact_points": (_customer(builder, detail, contact),),
         "interaction_id": contact,

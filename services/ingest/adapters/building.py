@@ -43,19 +43,19 @@ class Builder:
         own_id: str,
         /,
         *,
-        thread: tuple[str, ...] = (),
+        conversation: tuple[str, ...] = (),
         conversation_id: str | None = None,
         channel: str,
         occurred_at: datetime | None,
         **data: Any,
     ) -> Event:
-        """Build one event; `own_id` is the provider's id of it, `thread` names the conversation.
+        """Build one event; `own_id` is the provider's id of it, `conversation` its name of that.
 
         Where the conversation was found in another way, it is given as `conversation_id`.
         """
         provider, account = self.account.provider, self.account.name
         if conversation_id is None:
-            conversation_id = self.ids.conversation_id(provider, account, *thread)
+            conversation_id = self.ids.conversation_id(provider, account, *conversation)
         return event_type.model_validate(
             {
                 "id": provider_event_id(provider, account, own_id),

@@ -90,7 +90,7 @@ def _submitted(builder: Builder, request: RawRequest) -> Event:
     return builder.event(
         FormSubmitted,
         submission_id,
-        thread=("submission", submission_id),
+        conversation=("submission", submission_id),
         channel=CHANNEL,
         occurred_at=from_iso(about["submitted_at"]),
         contact_points=(point,),

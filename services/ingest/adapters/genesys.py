@@ -126,7 +126,7 @@ def _interaction(builder: Builder, body: dict[str, Any], conversation: str) -> d
         points.append(contact_point("genesys-contact", f"{builder.account.name}/{clean(external)}"))
     own = contact_point("genesys", f"{builder.account.name}/{conversation}")
     return {
-        "thread": ("conversation", conversation),
+        "conversation": ("conversation", conversation),
         "channel": channel,
         "contact_points": tuple(points) or (own,),
         "display_name": short(string_at(body, "callbackUserName")),

@@ -131,7 +131,7 @@ def _common(builder: Builder, event: dict[str, Any], bot: str) -> dict[str, Any]
         raise Broken("source.userId: missing")
     scope = builder.account.options.get("provider_id") or bot
     return {
-        "thread": tuple(ids),
+        "conversation": tuple(ids),
         "channel": "messaging",
         "occurred_at": from_unix(string_at(event, "timestamp")),
         "contact_points": (contact_point("line", f"{scope}/{ids[-1]}"),),

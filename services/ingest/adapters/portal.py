@@ -69,7 +69,7 @@ def _event(builder: Builder, part: Any) -> Event:
     return builder.event(
         event_type,
         own_id,
-        thread=("thread", text_at(part, "thread") or run or points[0]),
+        conversation=("thread", text_at(part, "thread") or run or points[0]),
         channel=CHANNEL,
         occurred_at=from_iso(string_at(part, "at")),
         contact_points=points,

@@ -115,7 +115,7 @@ def _unrecognised(builder: Builder, event: dict[str, Any]) -> Event:
     return builder.event(
         ContactUnrecognised,
         clean(identity),
-        thread=(clean(string_at(data, "conversation_id") or points[0]),),
+        conversation=(clean(string_at(data, "conversation_id") or points[0]),),
         channel=string_at(data, "channel") or UNKNOWN_CHANNEL,
         occurred_at=from_iso(string_at(event, "time")),
         contact_points=tuple(dict.fromkeys(map(parse_contact_point, points))),

@@ -127,7 +127,7 @@ def _customer(builder: Builder, fields: Fields, name: str) -> dict[str, Any]:
     channel = CHANNELS.get(carrier, "messaging") if separator else "sms"
     point = point_of(builder.account.name, carrier if separator else "sms", value or address)
     return {
-        "thread": (carrier if separator else "sms", point),
+        "conversation": (carrier if separator else "sms", point),
         "channel": channel,
         "occurred_at": from_http_date(fields.get("DateSent")),
         "contact_points": (point,),

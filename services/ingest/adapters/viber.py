@@ -104,7 +104,7 @@ def _common(builder: Builder, payload: dict[str, Any]) -> dict[str, Any]:
         raise Broken("sender.id: missing")
     person = object_at(payload, "sender") or object_at(payload, "user")
     return {
-        "thread": (user,),
+        "conversation": (user,),
         "channel": "messaging",
         "occurred_at": from_unix(string_at(payload, "timestamp")),
         "contact_points": (contact_point("viber", f"{builder.account.name}/{user}"),),

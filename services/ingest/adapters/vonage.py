@@ -125,7 +125,7 @@ def _common(builder: Builder, payload: dict[str, Any], customer: str) -> dict[st
         raise Broken(f"{customer}: missing")
     point = _point(builder.account.name, clean(carrier), clean(address))
     return {
-        "thread": (carrier, point),
+        "conversation": (carrier, point),
         "channel": CHANNELS.get(carrier, "messaging"),
         "occurred_at": from_iso(string_at(payload, "timestamp")),
         "contact_points": (point,),

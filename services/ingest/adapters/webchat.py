@@ -135,7 +135,7 @@ def _offline(builder: Builder, session: str, frame: Any) -> Iterator[Event]:
         f"{session}/f/{form_id}",
         form=OFFLINE_FORM,
         fields=[{"name": name, "value": value} for name, value in answers.items()],
-        **whose | {"contact_points": [point], "thread": (session, form_id), "reply_to": None},
+        **whose | {"contact_points": [point], "conversation": (session, form_id), "reply_to": None},
     )
 
 
@@ -154,7 +154,7 @@ _TRANSLATORS: Mapping[str, Callable[[Builder, str, Any], Iterator[Event]]] = {
 
 def _whose(builder: Builder, session: str, frame: Any) -> dict[str, Any]:
     return {
-        "thread": (session,),
+        "conversation": (session,),
         "channel": CHANNEL,
         "occurred_at": _moment(string_at(frame, "at")),
         "contact_points": [f"webchat:{builder.account.name}/{session}"],

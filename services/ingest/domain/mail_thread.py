@@ -76,13 +76,9 @@ def choose_conversation(
     return Choice(thread, "thread")
 
 
-def reply_message_id(
-    reply_id: str, mailbox: str, conversation_id: str, recipient: str, ids: KeyedIds
-) -> str:
-    """Return the Message-ID, without angle brackets, of a mail of ours to a contact point."""
-    token = _token(conversation_id, ids, recipient)
-    name = f"{reply_id}.{token}" if token else reply_id
-    return f"{name}@{mailbox.rpartition('@')[2]}"
+def message_token(conversation_id: str, recipient: str, ids: KeyedIds) -> str | None:
+    """Return what in a Message-ID of ours names the conversation, to this contact point only."""
+    return _token(conversation_id, ids, recipient)
 
 
 def conversation_of_message_id(message_id: str, contact_point: str, ids: KeyedIds) -> str | None:

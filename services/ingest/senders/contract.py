@@ -78,6 +78,7 @@ class Reply:
     template: str | None = None
     language: str | None = None
     plus_token: str | None = None
+    message_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class EmailSender(Sender):
             envelope_from="" if reply.sender != "agent" else plus or sender.addr_spec,
             envelope_to=recipient.addr_spec,
             content=mail.as_bytes(),
-            message_id=message_id_of(reply.reply_id, sender.domain),
+            message_id=message_id_of(reply, sender.domain),
             user=_secret(account, "submission_user"),
             password=_secret(account, "submission_password"),
         )

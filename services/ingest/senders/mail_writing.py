@@ -37,9 +37,13 @@ def mailbox(written: str) -> Address:
         raise NotSendable("an address is not one that mail can go to") from None
 
 
-def message_id_of(reply_id: str, domain: str) -> str:
-    """Return the Message-ID (without brackets) of a reply, the same however often it is sent."""
-    return f"{reply_id}@{domain}"
+def message_id_of(reply: Reply, domain: str) -> str:
+    """Return the Message-ID (without brackets) of a reply, the same however often it is sent.
+
+    With its token an answer finds the conversation even where the plus-address is lost.
+    """
+    name = f"{reply.reply_id}.{reply.message_token}" if reply.message_token else reply.reply_id
+    return f"{name}@{domain}"
 
 
 def subject_of(reply: Reply) -> str:
@@ -61,7 +65,7 @@ def write_mail(
         mail["Reply-To"] = mailbox(reply_to)
     mail["Subject"] = subject_of(reply)
     mail["Date"] = format_datetime(_whole_seconds(reply.created_at))
-    mail["Message-ID"] = f"<{message_id_of(reply.reply_id, sender.domain)}>"
+    mail["Message-ID"] = f"<{message_id_of(reply, sender.domain)}>"
     _thread(mail, reply)
     if reply.sender in _AUTOMATIC:
         mail["Auto-Submitted"] = _AUTOMATIC[reply.sender]

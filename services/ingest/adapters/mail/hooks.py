@@ -68,7 +68,7 @@ def news(
     mail = clean(message_id or "").strip(" <>")[:_MESSAGE_ID]
     common: dict[str, Any] = {
         "conversation_id": told or conversation_of_message_id(mail, point, builder.ids),
-        "thread": (mail or point, point),
+        "conversation": (mail or point, point),
         "channel": CHANNEL,
         "occurred_at": occurred_at,
         "contact_points": (point,),

@@ -45,7 +45,7 @@ def interaction(
     number, name = fields.get(f"{prefix}Num", ""), fields.get(f"{prefix}Name", "")
     known = number.lower() not in WITHHELD
     return {
-        "thread": ("call", call),
+        "conversation": ("call", call),
         "channel": "voice",
         "occurred_at": _time(fields.get("Timestamp", "")),
         "contact_points": (_point(builder, number if known else call),),

@@ -157,7 +157,7 @@ def unrecognised(
 
 def common(who: Person) -> dict[str, Any]:
     """Return what every event of a customer has."""
-    return {"thread": who.thread, "contact_points": who.points, "display_name": who.name}
+    return {"conversation": who.thread, "contact_points": who.points, "display_name": who.name}
 
 
 def file(

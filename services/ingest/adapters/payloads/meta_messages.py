@@ -190,7 +190,7 @@ def _common(builder: Builder, item: Item, *, echo: bool = False) -> dict[str, An
     if sender is None or page is None:
         raise Broken("sender.id: missing")
     return {
-        "thread": (page, sender),
+        "conversation": (page, sender),
         "channel": "messaging",
         "occurred_at": from_unix(string_at(item.body, "timestamp")),
         "contact_points": (contact_point(builder.account.provider, f"{page}/{sender}"),),

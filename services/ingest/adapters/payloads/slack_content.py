@@ -64,7 +64,7 @@ def common_of(
     direct = channel.startswith("D") or channel == user
     answer = thread or (None if direct else ts)
     return {
-        "thread": (channel, user),
+        "conversation": (channel, user),
         "channel": CHANNEL,
         "occurred_at": moment_of(ts),
         "contact_points": (contact_point("slack", f"{team}/{user}"),),

@@ -114,7 +114,7 @@ def common_of(builder: Builder, part: dict[str, Any], moment: str = "date") -> d
         "business_connection_id": string_at(part, "business_connection_id"),
     }
     return {
-        "thread": (chat,) if chat == who else (chat, who),
+        "conversation": (chat,) if chat == who else (chat, who),
         "channel": CHANNEL,
         "occurred_at": from_unix(string_at(part, moment)),
         "contact_points": (contact_point("telegram", who),),

@@ -73,7 +73,7 @@ def interaction(builder: Builder, fields: Fields) -> dict[str, Any]:
     else:
         point = point_of(builder.account.name, "call", number)
     return {
-        "thread": ("call", call),
+        "conversation": ("call", call),
         "channel": "voice",
         "occurred_at": from_http_date(fields.get("Timestamp")),
         "contact_points": (point,),

@@ -94,7 +94,7 @@ def common_of(builder: Builder, part: Part, customer: Customer) -> dict[str, Any
     """Return what every event tells: whose it is, when, and where to answer."""
     contact = contact_of(part, customer)
     return {
-        "thread": customer.thread(),
+        "conversation": customer.thread(),
         "channel": "messaging",
         "occurred_at": from_unix(string_at(part.body, "timestamp")),
         "contact_points": customer.contact_points(builder.account.options["portfolio"]),

@@ -100,7 +100,7 @@ def _call(builder: Builder, part: Part, customer: Customer, direction: str) -> d
     common = common_of(builder, part, customer)
     return {
         **common,
-        "thread": (*common["thread"], "call"),
+        "conversation": (*common["conversation"], "call"),
         "channel": "voice",
         "interaction_id": required(part.body, "id"),
         "direction": direction,

@@ -140,7 +140,7 @@ def _other(builder: Builder, part: Part) -> Translation:
 
 def _common(part: Part, place: str, customer: str, moment: datetime | None) -> dict[str, Any]:
     return {
-        "thread": (part.ours, place, customer),
+        "conversation": (part.ours, place, customer),
         "channel": "messaging" if place == "dm" else "social",
         "occurred_at": moment,
         "contact_points": (contact_point("x", customer),),

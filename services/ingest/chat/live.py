@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol
 
-from services.ingest.chat_store import CHAT_MESSAGES
+from services.ingest.chat.store import CHAT_MESSAGES
 from services.ingest.metrics import Meter
 from shared.errors import Unavailable
 

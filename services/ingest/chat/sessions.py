@@ -14,7 +14,7 @@ from typing import Any, Literal
 from services.ingest.accounts import Door
 from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.webchat import HEADER
-from services.ingest.chat_store import ChatStore, Entry
+from services.ingest.chat.store import ChatStore, Entry
 from services.ingest.domain.chat import Finished, LeftAddress, Said, Tail, engage, session_id
 from services.ingest.handlers import Intake
 

@@ -12,10 +12,11 @@ from services.ingest.accounts import Door, Doors
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.conversations import Conversation
+from services.ingest.domain.mail_thread import message_token
 from services.ingest.domain.plus_address import plus_token
 from services.ingest.domain.text import clean
-from services.ingest.reply_rules import check
-from services.ingest.reply_store import Documents, ReplyStore, reply_document
+from services.ingest.replies.rules import check
+from services.ingest.replies.store import Documents, ReplyStore, reply_document
 from services.ingest.senders.contract import File, NotSendable, Reply, Sender
 from services.ingest.store import CONVERSATIONS, Document, conversation_from
 from shared.clock import Clock
@@ -152,6 +153,7 @@ class Replies:
             template=body.template,
             language=body.language,
             plus_token=plus_token(self._ids, known.conversation_id),
+            message_token=message_token(known.conversation_id, known.contact_points[0], self._ids),
         )
 
     async def _check(self, reply: Reply, known: Conversation, door: Door) -> None:

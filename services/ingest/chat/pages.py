@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from services.ingest.chat_account import ChatAccount
+from services.ingest.chat.account import ChatAccount
 from shared.http import ApiError
 
 _STATIC = Path(__file__).parent / "static"

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.chat_presence import Standing
+from services.ingest.chat.presence import Standing
 from services.ingest.domain.chat_hours import BadHours, Hours, read_hours
 from shared.errors import PolicyError
 

@@ -11,8 +11,8 @@ from services.ingest.attachments import Attachments
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.keys import require_key
 from services.ingest.outgoing import FetchFailed
-from services.ingest.replies import Replies, ReplyBody
-from services.ingest.reply_rules import conversation_view, reply_view
+from services.ingest.replies.rules import conversation_view, reply_view
+from services.ingest.replies.taking import Replies, ReplyBody
 from shared.clock import Clock
 from shared.http import ApiError
 

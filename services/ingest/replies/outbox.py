@@ -21,10 +21,10 @@ from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
 from services.ingest.metrics import Meter
 from services.ingest.outgoing import FetchFailed, Guard
 from services.ingest.publisher import EventPublisher
-from services.ingest.reply_events import event_of
-from services.ingest.reply_store import ReplyStore, reply_from
+from services.ingest.replies.events import event_of
+from services.ingest.replies.sending import Deliver, attempt
+from services.ingest.replies.store import ReplyStore, reply_from
 from services.ingest.senders.contract import Composed, File, NotSendable, Reply, Sender
-from services.ingest.sending import Deliver, attempt
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable

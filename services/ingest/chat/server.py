@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from services.ingest.chat_account import ChatAccount
-from services.ingest.chat_socket import FAULT, Chat, ChatSocket
+from services.ingest.chat.account import ChatAccount
+from services.ingest.chat.socket import FAULT, Chat, ChatSocket
 from services.ingest.domain import limits
 from services.ingest.domain.pace import Pace
 from shared.http import error_response

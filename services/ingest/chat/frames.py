@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.ingest.chat_store import Entry
+from services.ingest.chat.store import Entry
 from services.ingest.domain.chat import PROBLEMS
 
 Frame = dict[str, Any]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from services.ingest.accounts import Door
 from services.ingest.domain.addresses import AddressRefused, target_of
 from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
+from services.ingest.replies.submission import submit
 from services.ingest.senders.contract import (
     API_URL,
     Call,
@@ -19,7 +20,6 @@ from services.ingest.senders.contract import (
     Reply,
     Unclear,
 )
-from services.ingest.submission import submit
 from shared.errors import Unavailable
 from shared.observability import get_logger
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from services.ingest.chat_account import ChatAccount
-from services.ingest.chat_frames import acknowledgement, problem, told, welcome
-from services.ingest.chat_live import ChatLive
-from services.ingest.chat_presence import Presence
-from services.ingest.chat_sessions import ChatSessions, Visit
-from services.ingest.chat_store import PAGE, ChatStore, Entry
+from services.ingest.chat.account import ChatAccount
+from services.ingest.chat.frames import acknowledgement, problem, told, welcome
+from services.ingest.chat.live import ChatLive
+from services.ingest.chat.presence import Presence
+from services.ingest.chat.sessions import ChatSessions, Visit
+from services.ingest.chat.store import PAGE, ChatStore, Entry
 from services.ingest.domain.chat import (
     GAP,
     BadFrame,
