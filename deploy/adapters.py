@@ -5,8 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from services.ingest.adapters.contract import Adapter, ChannelAccount, RawRequest
+from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.conformance.folder import ABOUT, Folder
 from services.ingest.secret_references import resolve_secret
 from shared.errors import ThroughlineError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain.cloud_events import BATCH, BINARY, STRUCTURED
 
 _Right = tuple[int, ...]

@@ -16,7 +16,8 @@ import httpx
 
 from deploy.adapters import PAYLOADS, WrongInput, account_of, find_adapter, require_options
 from deploy.conformance_events import api_requests
-from services.ingest.adapters.contract import Adapter, ChannelAccount, RawRequest
+from services.ingest.adapters.contract import Adapter
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.conformance.attacks import cases
 from services.ingest.conformance.folder import ABOUT, Folder
 from services.ingest.conformance.report import Report, Verdict, as_data, as_list

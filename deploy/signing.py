@@ -14,7 +14,8 @@ from deploy.adapters import (
     request_of,
     require_options,
 )
-from services.ingest.adapters.contract import Adapter, ChannelAccount, RawRequest, SignatureRefused
+from services.ingest.adapters.contract import Adapter
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 
 WHY = {
     "missing": "the proof is missing, or a part of it",

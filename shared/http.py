@@ -1,15 +1,13 @@
 """What every HTTP API of ours has in common: one error envelope, never an exception's text."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ThroughlineError, Unavailable
@@ -37,24 +35,41 @@ def error_response(
     return JSONResponse(body, status_code=status, headers=headers)
 
 
-class Api(FastAPI):
-    """A FastAPI application with a faster way in for raw routes under one prefix.
+Handler = Callable[[Request], Awaitable[Response]]
 
-    Raw routes read and bound their bodies themselves; what FastAPI does around each request would
-    cost them as much as everything else.
+
+class Api(FastAPI):
+    """A FastAPI application with a faster way in for requests under one prefix.
+
+    Their handler reads and bounds the body itself; what FastAPI and Starlette do around each
+    request would cost it as much as everything else.
     """
 
-    def serve_raw(self, prefix: str, routes: Sequence[BaseRoute]) -> None:
-        """Serve everything under `prefix` from these routes, with the same errors as the rest."""
-        self._raw_prefix = prefix
-        self._raw = Starlette(routes=routes, exception_handlers=_ERRORS)
+    _raw: Handler | None = None
+    _raw_prefix = ""
+
+    def serve_raw(self, prefix: str, handler: Handler) -> None:
+        """Let this answer everything under `prefix`, with the same errors as the rest."""
+        self._raw, self._raw_prefix = handler, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw = getattr(self, "_raw", None)
-        if raw is not None and scope.get("path", "").startswith(self._raw_prefix):
-            await raw(scope, receive, send)
-        else:
+        if self._raw is None or not _is_http_under(scope, self._raw_prefix):
             await super().__call__(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._raw(request)
+        except Exception as error:
+            handler = next(_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS)
+            await (await handler(request, error))(scope, receive, send)
+            if handler is _unexpected:
+                raise  # for the log
+        else:
+            await response(scope, receive, send)
+
+
+def _is_http_under(scope: Scope, prefix: str) -> bool:
+    return scope["type"] == "http" and str(scope["path"]).startswith(prefix)
 
 
 def create_api(title: str, version: str, body_limit: int = BODY_LIMIT) -> Api:

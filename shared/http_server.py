@@ -7,12 +7,43 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.errors import SettingsError
 from shared.sockets import socket_options
 
 _KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
+_HEADERS = 10.0  # seconds for a request's headers; a phone on a bad line needs two
 HTTP_GRACE = 5  # seconds for requests in flight
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """One connection, with a limit to the time that a request's headers may take.
+
+    uvicorn has none: a client that sends a byte now and then would hold a connection for ever.
+    """
+
+    _giving_up: asyncio.TimerHandle | None = None
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the end of the headers."""
+        super().on_message_begin()
+        self._giving_up = self.loop.call_later(_HEADERS, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _stop_waiting(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
 
 
 class Server(uvicorn.Server):
@@ -28,6 +59,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 access_log=False,
                 server_header=False,
+                http=PatientProtocol,
                 proxy_headers=False,  # nobody's address is used for anything
                 timeout_graceful_shutdown=HTTP_GRACE,
                 timeout_keep_alive=_KEEP_ALIVE,

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.adapters.contract import Adapter, ChannelAccount
+from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.channels import (
     ApiKeyPolicy,
     ChannelAccountPolicy,

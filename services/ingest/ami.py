@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.request import RawRequest
 from services.ingest.ami_connection import (
     AmiConnection,
     LoginRefused,

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.payloads.asterisk_packet import fields_of
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain import limits
 from services.ingest.domain.packets import PacketSplitter
 from shared.errors import PolicyError

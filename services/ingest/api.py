@@ -11,18 +11,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from services.ingest.accounts import ApiKey
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.payloads.own_events import ItemError, Stamp, translate
+from services.ingest.adapters.request import RawRequest
 from services.ingest.api_contract import ACCEPTED, BODY, SECURITY, VALIDATED
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
-from services.ingest.domain.gate import Busy, Gate
+from services.ingest.domain.gate import Busy, Gate, Place
 from services.ingest.domain.json_guard import Malformed
 from services.ingest.handlers import Intake
-from services.ingest.integrators import ItemError, Stamp, translate
 from services.ingest.keys import require_key
 from services.ingest.rates import Rates
-from services.ingest.reading import announced_size, read_body, read_headers
+from services.ingest.reading import read_body, read_headers
 from shared.events import Event
 from shared.http import ApiError
 
@@ -68,8 +68,8 @@ class EventsApi:
     async def take(self, request: Request) -> Response:
         """Take CloudEvents (structured, binary or batch) and answer with their ids."""
         key = require_key(request, self._keys, self._intake.clock.now())
-        with self._place(key.integrator, request):
-            events, errors = await self._read(request, key)
+        with self._place(key.integrator) as place:
+            events, errors = await self._read(request, key, place)
             if errors:
                 self._count(key.integrator, "refused")
                 return _refusal(errors)
@@ -81,17 +81,16 @@ class EventsApi:
     async def validate(self, request: Request) -> Response:
         """Say what `POST /v1/events` would answer, and take nothing."""
         key = require_key(request, self._keys, self._intake.clock.now())
-        with self._place(key.integrator, request):
-            events, errors = await self._read(request, key)
+        with self._place(key.integrator) as place:
+            events, errors = await self._read(request, key, place)
         return _refusal(errors) if errors else JSONResponse({"valid": len(events)})
 
     @contextmanager
-    def _place(self, integrator: str, request: Request) -> Iterator[None]:
-        size = min(announced_size(request, limits.BODY), limits.BODY)
+    def _place(self, integrator: str) -> Iterator[Place]:
         try:
-            with self._gate.enter(integrator, size):
+            with self._gate.enter(integrator) as place:
                 self._rates.request(integrator, self._intake.clock.now())
-                yield
+                yield place
         except Busy:
             self._count(integrator, "busy")
             raise ApiError(
@@ -103,7 +102,7 @@ class EventsApi:
             raise
 
     async def _read(
-        self, request: Request, key: ApiKeyPolicy
+        self, request: Request, key: ApiKeyPolicy, place: Place
     ) -> tuple[list[Event], list[ItemError]]:
         headers = read_headers(request)
         media_type = RawRequest(b"", headers).media_type()
@@ -114,7 +113,7 @@ class EventsApi:
                 "The content type is none of CloudEvents.",
                 f"Send {', '.join(MODES)}.",
             )
-        body = await read_body(request, limits.BODY)
+        body = await read_body(request, limits.BODY, place=place)
         try:
             items = read_events(media_type, headers, body)
         except (Malformed, NotCloudEvents) as error:

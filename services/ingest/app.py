@@ -79,7 +79,7 @@ def create_http(
 ) -> Api:
     """Return the HTTP side: hooks and chat as raw routes, the APIs with their OpenAPI."""
     api = create_api("Throughline ingest", CONTRACT_VERSION, body_limit=limits.BODY)
-    api.serve_raw("/hooks/", webhooks.routes())
+    api.serve_raw("/hooks/", webhooks.take)
     api.router.routes.extend(chat)
     for one in apis:
         api.include_router(one.router())
@@ -168,15 +168,17 @@ def create_app(settings: Settings | None = None) -> Service:
             ReplyApi(keys, replies, attachments, clock),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
-        tasks=_of_parts(
-            settings,
-            doors=(
-                mails,
-                spool.run,
-                *(client.run for client in ami_clients(doors, intake)),
-                *((live.run, chat_server.tend) if chats else ()),
+        tasks=(
+            spool.run,  # whatever this process does, it may publish
+            *_of_parts(
+                settings,
+                doors=(
+                    mails,
+                    *(client.run for client in ami_clients(doors, intake)),
+                    *((live.run, chat_server.tend) if chats else ()),
+                ),
+                replies=(outbox.run,),
             ),
-            replies=(outbox.run,),
         ),
         on_stop=(chat_server.drain,),
         drains=(outbox.drain,),

@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.ingest.adapters.contract import Adapter, BrokenPart, ChannelAccount, RawRequest
+from services.ingest.adapters.contract import Adapter, BrokenPart
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from shared.events import Event
 from shared.events.dead_letters import DeadLettered
 from shared.ids import derived_id

@@ -7,12 +7,12 @@ dead letter that says why; it never stops the topic.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.domain.channels import InboxPolicy, permission_of
 from services.ingest.domain.cloud_events import NotCloudEvents
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed
 from services.ingest.domain.kafka_events import read_record
-from services.ingest.integrators import Stamp, translate
 from shared.events import Event
 from shared.events.topics import CONTACT_INBOX
 from shared.ids import KeyedIds

@@ -14,7 +14,8 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO
 
-from services.ingest.adapters.contract import Parsed, RawRequest
+from services.ingest.adapters.contract import Parsed
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.parse import read
 

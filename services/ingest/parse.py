@@ -4,15 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from services.ingest.adapters.contract import (
-    Adapter,
-    BrokenPart,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed, Unparseable
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.dead_letters import dead_letters
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy

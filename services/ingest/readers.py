@@ -15,13 +15,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.ingest.adapters.contract import (
-    Adapter,
-    BrokenPart,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-)
+from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
 from services.ingest.parse import read
 from shared.errors import Unavailable

@@ -5,6 +5,7 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 
 from services.ingest.domain import limits
+from services.ingest.domain.gate import Place
 from shared.http import ApiError
 
 
@@ -27,10 +28,19 @@ def read_headers(request: Request) -> tuple[tuple[str, bytes], ...]:
     return headers
 
 
-async def read_body(request: Request, limit: int, seconds: float = limits.READ_SECONDS) -> bytes:
-    """Return the body, or refuse one that is larger than `limit` bytes or takes too long."""
+async def read_body(
+    request: Request,
+    limit: int,
+    seconds: float = limits.READ_SECONDS,
+    *,
+    place: Place,
+) -> bytes:
+    """Return the body, or refuse one that is larger than `limit` bytes or takes too long.
+
+    It counts in its `place` as it arrives; raises `Busy` when there is no room for more of it.
+    """
     chunks = bytearray()
-    if announced_size(request, 0) > limit:
+    if _announced_size(request) > limit:
         raise _too_large()
     try:
         async with asyncio.timeout(seconds):
@@ -38,6 +48,7 @@ async def read_body(request: Request, limit: int, seconds: float = limits.READ_S
                 chunks += chunk
                 if len(chunks) > limit:
                     raise _too_large()
+                place.hold(len(chunks))
     except TimeoutError:
         raise ApiError(
             408, "too-slow", "The body did not arrive in time.", "Send it within 10 seconds."
@@ -47,12 +58,10 @@ async def read_body(request: Request, limit: int, seconds: float = limits.READ_S
     return bytes(chunks)
 
 
-def announced_size(request: Request, otherwise: int) -> int:
-    """Return the size in bytes that the request announces, `otherwise` if it announces none."""
+def _announced_size(request: Request) -> int:
+    """Return the size in bytes that the request announces, 0 if it announces none."""
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit():
-        return int(announced[:12])
-    return otherwise
+    return int(announced[:12]) if announced.isascii() and announced.isdigit() else 0
 
 
 def _too_large() -> ApiError:

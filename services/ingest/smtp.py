@@ -17,8 +17,8 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.email import is_for
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.handlers import Intake
 from shared.errors import Unavailable

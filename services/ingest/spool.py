@@ -91,20 +91,21 @@ class Spool:
         self._sender, self._store = sender, store
         self._clock, self._meter, self._limit = clock, meter, limit
         self._me, self._numbers = uuid.uuid4().hex[:8], itertools.count()
-        self._bytes = 0
-        self._kafka_is_away = False
+        self._bytes = self._kept = 0
+        self._is_in_use = False
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Return when the records are safe, on Kafka or here; raise `Unavailable` otherwise.
 
-        While Kafka is known to be away nobody waits for it.
+        While there is anything in the spool all goes there, so that nothing overtakes it; and
+        nobody waits for a Kafka that is known to be away.
         """
-        if not self._kafka_is_away:
+        if not self._is_in_use:
             try:
                 async with asyncio.timeout(KAFKA_SECONDS):
                     await self._sender.send(records)
             except (Unavailable, TimeoutError):
-                self._kafka_is_away = True
+                self._is_in_use = True
             else:
                 return
         await self._keep(records)
@@ -117,20 +118,25 @@ class Spool:
                 "Kafka does not acknowledge and the spool is full.",
                 "Try again; see ingest_spool_bytes and THROUGHLINE_INGEST_SPOOL_BYTES.",
             )
-        now = self._clock.now()
-        await self._store.insert(
-            SPOOL,
-            {
-                "_id": f"{int(now.timestamp() * 1000):015}-{next(self._numbers):09}-{self._me}",
-                "records": [
-                    {"topic": record.topic, "key": record.key, "value": record.value}
-                    for record in records
-                ],
-                "kept_at": now,
-            },
-        )
-        self._bytes += size
+        self._bytes += size  # before anything waits: others must not count on the same room
+        self._kept += 1
+        try:
+            await self._store.insert(SPOOL, self._document(records))
+        except Unavailable:
+            self._bytes -= size
+            raise
         self._meter.count("ingest_spooled_total")
+
+    def _document(self, records: Sequence[Outgoing]) -> Document:
+        now = self._clock.now()
+        return {
+            "_id": f"{int(now.timestamp() * 1000):015}-{next(self._numbers):09}-{self._me}",
+            "records": [
+                {"topic": record.topic, "key": record.key, "value": record.value}
+                for record in records
+            ],
+            "kept_at": now,
+        }
 
     async def run(self) -> None:
         """Drain for life."""
@@ -144,11 +150,15 @@ class Spool:
 
     async def _drain_some(self) -> int:
         """Publish the oldest records and remove them; return how many requests they were of."""
+        kept_before = self._kept
         number, self._bytes = await self._store.size(SPOOL)
         self._meter.set("ingest_spool_requests", number)
         self._meter.set("ingest_spool_bytes", self._bytes)
+        if number:
+            self._is_in_use = True  # another process may have begun to keep
+        elif self._kept == kept_before:
+            self._is_in_use = False
         if not number:
-            self._kafka_is_away = False
             return 0
         if not await self._is_drainer():
             return 0
@@ -159,7 +169,6 @@ class Spool:
             for record in document["records"]
         ]
         await self._sender.send(records)
-        self._kafka_is_away = False
         await self._store.remove(SPOOL, {"_id": {"$in": [document["_id"] for document in kept]}})
         self._meter.count("ingest_spool_drained_total", len(kept))
         return len(kept)

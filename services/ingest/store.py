@@ -10,7 +10,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from services.ingest.adapters.contract import Blob, ChannelAccount, SignatureRefused
+from services.ingest.adapters.contract import Blob
+from services.ingest.adapters.request import ChannelAccount, SignatureRefused
 from services.ingest.chat.store import CHAT_COLLECTIONS
 from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
 from services.ingest.spool import SPOOL_COLLECTIONS

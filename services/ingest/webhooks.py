@@ -7,17 +7,17 @@ An authentic body always gets 200 once it is safe, understood or not; 503 with R
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.handlers import Intake
-from services.ingest.reading import announced_size, read_body, read_headers
+from services.ingest.reading import read_body, read_headers
 from shared.errors import Unavailable
 from shared.http import ApiError
 
+_ALLOWED = {"Allow": "GET, POST"}
 _RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
@@ -28,16 +28,19 @@ class Webhooks:
         self._doors = {key: door for key, door in doors.items() if door.adapter.transport == "hook"}
         self._intake, self._gate = intake, gate
 
-    def routes(self) -> list[Route]:
-        """Return the raw routes: no framework looks at the body before its signature is checked."""
-        return [Route("/hooks/{provider}/{account}", self._take, methods=["GET", "POST"])]
-
-    async def _take(self, request: Request) -> Response:
-        return await (self._post if request.method == "POST" else self._get)(request)
+    async def take(self, request: Request) -> Response:
+        """Answer a request: no framework looks at its body before its signature is checked."""
+        if request.method == "POST":
+            return await self._post(request)
+        if request.method == "GET":
+            return await self._get(request)
+        raise ApiError(
+            405, "method-not-allowed", "Hooks take POST, some GET.", "Use POST.", _ALLOWED
+        )
 
     def _door(self, request: Request) -> Door:
-        names = request.path_params["provider"], request.path_params["account"]
-        door = self._doors.get(names)
+        names = tuple(request.scope["path"].split("/")[2:])
+        door = self._doors.get(names) if len(names) == 2 else None
         if door is None:
             raise ApiError(
                 404,
@@ -70,9 +73,8 @@ class Webhooks:
             )
         try:
             limit = door.adapter.max_body
-            size = min(announced_size(request, limit), limit)
-            with self._gate.enter(f"{door.account.provider}/{door.account.name}", size):
-                body = await read_body(request, limit)
+            with self._gate.enter(f"{door.account.provider}/{door.account.name}") as place:
+                body = await read_body(request, limit, place=place)
                 given = RawRequest(body, headers, _query(request))
                 await self._intake.accept(door, given)
         except SignatureRefused as error:

@@ -6,8 +6,8 @@ import statistics
 import time
 from pathlib import Path
 
-from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest
 from tests.benchmarks.engine import Place
 from tests.benchmarks.report import Figure, figure
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, payload, plain, request

@@ -23,7 +23,7 @@ import httpx
 from deploy.local.stack import Stack
 from deploy.sample.send import FOLDER as SAMPLE
 from deploy.up import SERVICES, LocalRun
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.parse import parse_payload
 from services.routing.commands import command

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from deploy.openapi import built
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.domain.channels import Permission
-from services.ingest.integrators import Stamp, translate
 from shared.contracts import CONTRACT_VERSION
 from shared.contracts.asyncapi import SERVICES, asyncapi
 from shared.contracts.examples import as_sent, examples

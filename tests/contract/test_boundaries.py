@@ -1,5 +1,6 @@
 """The import contracts hold, and each of them notices a violation."""
 
+import ast
 import configparser
 import os
 import shutil
@@ -80,3 +81,37 @@ def test_a_violation_breaks_its_contract(said_of_violations: str, contract: str)
 @pytest.mark.parametrize("module", contracts()["pure-domain"]["forbidden_modules"].split())
 def test_a_domain_module_may_not_import(said_of_violations: str, module: str) -> None:
     assert f"services.profile.domain.planted -> {module} (l." in said_of_violations
+
+
+ADAPTERS = ROOT / "services/ingest/adapters"
+BELOW_ADAPTERS = ("services.ingest.adapters.", "services.ingest.domain")
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the modules of services that a module imports, in any place of it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+    return {name for name in names if name.startswith("services.")}
+
+
+def test_adapters_do_not_reach_up() -> None:
+    found = {path: imported_by(path) for path in ADAPTERS.rglob("*.py")}
+    assert any(found.values())
+    up = {
+        f"{path.relative_to(ROOT)} -> {name}"
+        for path, names in found.items()
+        for name in names
+        if not name.startswith(BELOW_ADAPTERS)
+    }
+    assert up == set()
+
+
+def test_schemes_know_requests_and_not_adapters() -> None:
+    """An adapter names its scheme; were it the other way too, neither could be read alone."""
+    knowing = {
+        path.name
+        for path in (ADAPTERS / "schemes").glob("*.py")
+        if "services.ingest.adapters.contract" in imported_by(path)
+    }
+    assert knowing == set()

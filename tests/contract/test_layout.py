@@ -1,7 +1,10 @@
 """Things are where a stranger looks for them, and the documents name only what exists."""
 
 import ast
+import inspect
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +19,13 @@ MODULES = ("app.py", "settings.py", "handlers.py", "store.py", "metrics.py")
 SAME_IN_EVERY_SERVICE = ("README.md", *MODULES, "domain")
 README_LINES = 60
 MODULE_LINES = 300
+ADAPTER_LINES = 150
 LONGER_FOR_A_REASON: dict[str, str] = {}
 """Modules over the limit (tests apart), each with the reason that makes it better in one piece."""
 
 _PLACE = re.compile(r"`([\w./-]+\.py):([\w.]+)`")
 _PATH = re.compile(r"`((?:shared|services|deploy|tests|docs)/[\w./-]*)`")
+_NAMED = re.compile(r"(?<![\w/.:-])(?:docs|tests|shared|services|deploy)/[\w./-]*\w/?")
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -95,6 +100,23 @@ def test_every_way_out_is_described_with_its_secrets_and_options(provider: str) 
         assert f"`{name}`" in page
 
 
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_the_index_of_channels_lists_every_adapter_and_whether_replies_go_out(
+    provider: str,
+) -> None:
+    index = (ROOT / "docs/channels/README.md").read_text()
+    (row,) = re.findall(rf"^\| \[{provider}\]\({provider}\.md\) \|.*$", index, re.MULTILINE)
+    out = row.split("|")[5].strip()
+    assert out.startswith("yes" if provider in SENDERS else "no")
+
+
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_a_channels_page_says_what_is_not_mapped_and_how_replies_go_out(provider: str) -> None:
+    page = (ROOT / "docs/channels" / f"{provider}.md").read_text()
+    assert page.count("\n**Not mapped.** ") == 1
+    assert page.count("\n**Replies.** ") == (1 if provider in SENDERS else 0)
+
+
 def test_no_module_is_called_utils() -> None:
     assert [path for path in ALL if path.stem in ("utils", "util", "helpers", "misc")] == []
 
@@ -104,6 +126,38 @@ def test_no_module_is_long_without_a_reason() -> None:
         str(p.relative_to(ROOT)) for p in OURS if len(p.read_text().splitlines()) > MODULE_LINES
     }
     assert long == set(LONGER_FOR_A_REASON)
+
+
+@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+def test_an_adapter_is_one_short_file(provider: str) -> None:
+    source = Path(inspect.getfile(type(ADAPTERS[provider])))
+    assert source.parent == ROOT / "services/ingest/adapters"
+    assert len(source.read_text().splitlines()) <= ADAPTER_LINES
+
+
+def said_in(source: str) -> Iterator[str]:
+    """Yield what a module says to its readers: comments, and strings that stand alone."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    yield from (one.string for one in tokens if one.type == tokenize.COMMENT)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+
+
+def exists(named: str) -> bool:
+    """Say whether a path is there; a decision may be named by its number alone."""
+    return (ROOT / named).exists() or any(ROOT.glob(f"{named}-*.md"))
+
+
+def test_modules_speak_only_of_files_that_exist() -> None:
+    named = {
+        (str(module.relative_to(ROOT)), path)
+        for module in ALL
+        for said in said_in(module.read_text())
+        for path in _NAMED.findall(said)
+    }
+    assert ("services/ingest/adapters/form.py", "docs/channels/form.md") in named
+    assert [one for one in sorted(named) if not exists(one[1])] == []
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.openapi import built
-from services.ingest.integrators import _TYPES
+from services.ingest.adapters.payloads.own_events import _TYPES
 from shared.contracts.asyncapi import SERVICES
 from shared.events import decode
 from shared.events.topics import CONTACT_INBOX, DEAD_LETTER_TOPIC, HOME, TOPICS

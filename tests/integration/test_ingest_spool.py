@@ -139,3 +139,33 @@ async def test_with_both_away_it_is_said(
     monkeypatch.setattr(database, "insert", away)
     with pytest.raises(Unavailable, match="MongoDB"):
         await spool(kafka, database).send([record(1)])
+
+
+async def test_nothing_new_overtakes_what_is_in_the_spool(database: Database) -> None:
+    kafka = FakeKafka()
+    kafka.up = False
+    ours = spool(kafka, database)
+    for number in range(150):
+        await ours.send([record(number)])
+    kafka.up = True
+    async with draining(ours):
+        await eventually(lambda: has_begun(kafka), "draining has begun", every=0.0)
+        await ours.send([record(150)])
+        await eventually(lambda: is_empty(database), "the spool is empty")
+    assert kafka.records == [record(number) for number in range(151)]
+
+
+async def has_begun(kafka: FakeKafka) -> bool:
+    return bool(kafka.records)
+
+
+async def test_many_at_once_do_not_count_on_the_same_room(database: Database) -> None:
+    kafka = FakeKafka()
+    kafka.up = False
+    ours = spool(kafka, database, limit=200)
+    sent = await asyncio.gather(
+        *(ours.send([record(number)]) for number in range(50)), return_exceptions=True
+    )
+    refused = sum(isinstance(answer, Unavailable) for answer in sent)
+    assert 0 < refused < 50
+    assert (await database.count(SPOOL, {})) == 50 - refused <= 200 // len(record(0).value)

@@ -5,8 +5,8 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.payloads.forms import PARTS_AT_MOST, BadForm, Part, read_form
+from services.ingest.adapters.request import RawRequest
 
 PIECES = st.sampled_from(
     [

@@ -3,14 +3,17 @@
 import contextlib
 import json
 import math
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.cloud_events import MODES, NotCloudEvents, read_events
@@ -18,7 +21,6 @@ from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.quoting import newest_text
 from services.ingest.domain.text import clean, cut
-from services.ingest.integrators import Stamp, translate
 from services.ingest.parse import parse_payload
 from shared.events import decode, encode
 from shared.events.topics import HOME
@@ -200,3 +202,27 @@ def test_an_integrators_item_of_any_shape_is_an_event_or_an_error(data: Any) -> 
     assert len(events) + len(errors) == 1
     for event in events:
         assert decode(HOME[event.type].name, encode(event)) == event
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":"' + b"[" * 70 + b'"' + b',"":""' * 3_000_000 + b"}",
+        b'{"a":"' + b"[" * 70 + b'"' + b'""' * 8_000_000,
+        b"[" * 70 + b'"' + b'\\"' * 8_000_000,
+    ],
+    ids=["many short strings", "strings without commas", "one string of escaped quotes"],
+)
+def test_a_body_of_millions_of_quotes_is_refused_without_being_read(body: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(Malformed):
+        parse_json(body)
+    refused = time.process_time() - started
+    started = time.process_time()
+    body.count(b'"')
+    assert refused < 0.05 + 50 * (time.process_time() - started)  # counting, not walking
+
+
+def test_brackets_colons_and_commas_in_strings_are_not_structure() -> None:
+    text = "[{:," * 60_000
+    assert parse_json(json.dumps({"a": [text, text]}).encode()) == {"a": [text, text]}

@@ -4,8 +4,9 @@ import os
 import signal
 from datetime import datetime
 
-from services.ingest.adapters.contract import Adapter, ChannelAccount, Parsed, RawRequest
+from services.ingest.adapters.contract import Adapter, Parsed
 from services.ingest.adapters.email import Email
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from shared.ids import KeyedIds
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from services.ingest.accounts import ApiKey, Door
-from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest
 from services.ingest.conformance.folder import Folder
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.mail_thread import message_token

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Reply
 from tests.support.builders_ingest import ACCOUNTS, NOW
 

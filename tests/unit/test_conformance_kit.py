@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import Parsed, RawRequest, SignatureRefused
+from services.ingest.adapters.contract import Parsed
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac, Token
 from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.conformance.report import Report, Verdict, as_data, as_list, as_table

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from services.ingest.adapters.chatwoot import Chatwoot
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 ACCOUNT = ACCOUNTS["chatwoot"]

@@ -5,13 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ingest.adapters.contract import (
-    Adapter,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.conformance.attacks import cases
 from services.ingest.conformance.report import Check

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.email import Email
 from services.ingest.adapters.mail.parts import file_of
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.domain import limits
 from services.ingest.domain.plus_address import plus_token, with_token
 from tests.support.builders_ingest import (

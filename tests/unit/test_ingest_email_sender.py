@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in
 from services.ingest.outgoing import Guard, NotSent
 from services.ingest.replies.submission import submit

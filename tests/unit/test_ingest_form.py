@@ -7,14 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Parsed, Unparseable
 from services.ingest.adapters.form import Form
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, FORM, IDS, NOW, parse, payload, signed
 
 ACCOUNT = ACCOUNTS["form"]

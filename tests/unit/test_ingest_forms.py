@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest
 from services.ingest.adapters.payloads.forms import BadForm, Form, read_form, with_fields
+from services.ingest.adapters.request import RawRequest
 
 HEAD = b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
 END = b"\r\n--xx--\r\n"

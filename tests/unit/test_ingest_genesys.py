@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.genesys import Genesys
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request, signed
 
 ACCOUNT = ACCOUNTS["genesys"]

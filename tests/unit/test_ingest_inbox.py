@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.domain.channels import InboxPolicy, permission_of
 from services.ingest.domain.cloud_events import NotCloudEvents
 from services.ingest.domain.json_guard import Malformed
 from services.ingest.domain.kafka_events import read_record
 from services.ingest.inbox import Inbox
-from services.ingest.integrators import Stamp, translate
 from shared.events.customers import CustomerRecorded
 from shared.streams import ForeignRecord, Received, Refused, State
 from tests.support.builders_ingest import IDS, NOW, message_event

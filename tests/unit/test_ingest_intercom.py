@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.intercom import Intercom
+from services.ingest.adapters.request import RawRequest
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 ACCOUNT = ACCOUNTS["intercom"]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from linebot.v3 import SignatureValidator
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.line import Line
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request, signed
 
 ACCOUNT = ACCOUNTS["line"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
 from services.ingest.adapters.payloads.forms import Form, read_form
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in
 from services.ingest.senders.contract import (
     Answer,

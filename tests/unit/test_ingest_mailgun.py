@@ -9,14 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Parsed, Unparseable
 from services.ingest.adapters.mailgun import Mailgun
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, FOLDERS, FORM, IDS, NOW, our_message_id, payload
 
 ACCOUNT = ACCOUNTS["mailgun"]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 
 BOTH = ("messenger", "instagram")

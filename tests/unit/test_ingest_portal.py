@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import Parsed, RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Parsed, Unparseable
 from services.ingest.adapters.portal import Portal
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, signed
 
 ACCOUNT = ACCOUNTS["portal"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.ingest.adapters.contract import Parsed, RawRequest
+from services.ingest.adapters.contract import Parsed
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.readers import IsolatedReader, read_here
 from shared.errors import Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
 from services.ingest.senders.contract import Answer, Call, File, NotSendable, Reply
 from services.ingest.senders.registry import SENDERS

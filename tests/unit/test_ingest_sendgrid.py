@@ -11,13 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Parsed, Unparseable
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.sendgrid import SendGrid
 from tests.support.builders_ingest import ACCOUNTS, FOLDERS, IDS, NOW, payload
 

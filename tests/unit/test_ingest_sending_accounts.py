@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ingest.accounts import Door, open_doors
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.replies.sending import placed

@@ -11,13 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Parsed, Unparseable
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.ses import Ses
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, payload
 

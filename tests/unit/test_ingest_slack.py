@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.slack import Slack
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request, signed
 

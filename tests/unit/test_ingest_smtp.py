@@ -11,8 +11,8 @@ import pytest
 import uvloop
 
 from services.ingest.accounts import Door
-from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain import limits
 from services.ingest.smtp import MailHandler, MailProtocol, mail_server
 from tests.support.builders_ingest import DOORS, Fakes, payload

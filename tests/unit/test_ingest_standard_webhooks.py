@@ -9,13 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks.webhooks import Webhook
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Parsed, Unparseable
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS
 from services.ingest.adapters.standard_webhooks import StandardWebhooksHook
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.telegram import Telegram
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request, signed
 

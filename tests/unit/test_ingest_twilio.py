@@ -10,12 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.twilio import Twilio
 from tests.support.builders_ingest import (
     ACCOUNTS,

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.twilio_voice import TwilioVoice
 from tests.support.builders_ingest import (
     ACCOUNTS,

@@ -11,12 +11,8 @@ from urllib.parse import parse_qsl, urlencode
 import jwt
 import pytest
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    RawRequest,
-    SignatureRefused,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.vonage import token_of
 from services.ingest.adapters.vonage import Vonage
 from tests.support.builders_ingest import (

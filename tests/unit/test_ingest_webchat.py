@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
 from services.ingest.adapters.registry import ADAPTERS
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from tests.support.builders_ingest import ACCOUNTS, NOW, parse, payload, request
 
 SESSION = "chat_00112233445566778899aabbccddeeff"

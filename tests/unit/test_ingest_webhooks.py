@@ -1,6 +1,7 @@
 """The hooks' answers: what is kept, what is refused, what is to be tried again."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from services.ingest.adapters.whatsapp import WhatsApp
 from services.ingest.api import EventsApi
 from services.ingest.app import create_http
 from services.ingest.domain import limits
-from services.ingest.domain.gate import Gate
+from services.ingest.domain.gate import Busy, Gate
 from services.ingest.webhooks import Webhooks
 from tests.support.builders_ingest import (
     DOORS,
@@ -324,3 +325,22 @@ async def test_no_answer_and_no_metric_holds_what_the_sender_wrote() -> None:
     refused = await send(fakes, canary, "sha256=" + canary.decode())
     assert canary not in refused.content
     assert canary not in fakes.meter.render()
+
+
+def test_what_is_announced_and_never_sent_keeps_nobody_out() -> None:
+    gate = Gate()
+    with contextlib.ExitStack() as waiting:
+        for _ in range(500):  # each announced 25 MiB and has sent nothing
+            waiting.enter_context(gate.enter("mailgun/main"))
+        with gate.enter("mailgun/main"), gate.enter("slack/main"):
+            pass
+
+
+def test_a_body_counts_as_it_arrives() -> None:
+    gate = Gate(total=3 * limits.REQUEST, each=3 * limits.REQUEST)
+    with gate.enter("mailgun/main") as place:
+        place.hold(4 * limits.REQUEST)
+        with pytest.raises(Busy), gate.enter("slack/main"):
+            pass
+    with gate.enter("slack/main"):
+        pass

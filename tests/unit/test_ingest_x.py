@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.adapters.x import X
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, parse, payload, request
 

@@ -10,15 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, kept_whole, seconds_between
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.eventbridge import API_KEY, BridgeEvent, event_of, telephone
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short
 from shared.contact_points import contact_point

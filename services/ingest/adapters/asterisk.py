@@ -13,20 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.asterisk_packet import (
     Fields,
     fields_of,
     interaction,
     moment_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain import limits
 from services.ingest.domain.text import short
@@ -76,20 +70,15 @@ class Asterisk(Adapter):
     optional = frozenset({"tls", "ca_file", "region"})
 
     def parse(
-        self,
-        request: RawRequest,
-        account: ChannelAccount,
-        received_at: datetime,
-        ids: KeyedIds,
+        self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one packet."""
         fields = fields_of(request.body)
-        name = fields.get("Event")
-        if name is None:
+        if (name := fields.get("Event")) is None:
             raise Unparseable("Event: missing")
         builder = Builder(account, received_at, ids, vouched=True)
-        number = b"".join(request.all("packet-number")).decode("ascii", "replace")
-        fields = {**fields, "packet-number": number}
+        number = b"".join(request.all("packet-number"))
+        fields = {**fields, "packet-number": number.decode("ascii", "replace")}
         events, broken = each([fields], lambda f: _translate(builder, f), lambda _: request.body)
         ignored = () if events or broken else (name if name in QUIET else "other",)
         return Parsed(tuple(events), tuple(broken), ignored)
@@ -105,9 +94,10 @@ def _translate(builder: Builder, fields: Fields) -> list[Event]:
     call = fields.get("Linkedid" if name in BY_CALL else "Uniqueid", "")
     if not call:
         raise Broken("Uniqueid: missing")
-    if name in ("Hold", "Unhold") and call == fields.get("Uniqueid"):
+    other = call != fields.get("Uniqueid")
+    if name in ("Hold", "Unhold") and not other:
         return []  # the customer's own telephone holds us: nobody waits there
-    told = interaction(builder, fields, call, other_party=call != fields.get("Uniqueid"))
+    told = interaction(builder, fields, call, other_party=other)
     if name not in TRANSLATIONS:
         del told["queue"], told["interaction_id"]
         told |= {"kind": short(name), "raw": kept_whole({**fields})}

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from services.ingest.adapters.contract import Broken, BrokenPart, ChannelAccount, Unparseable
+from services.ingest.adapters.contract import Broken, BrokenPart, Unparseable
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean

@@ -5,34 +5,26 @@ Sources: Chatwoot's pages "Webhook events" and "How to use webhooks", its source
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Unparseable
 from services.ingest.adapters.payloads.chatwoot_message import customer, files_of, moment, where
 from services.ingest.adapters.payloads.helpdesks import (
-    NotOurs,
+    Helpdesk,
     answer,
     common,
     form,
     message,
-    translate_parts,
     unrecognised,
 )
+from services.ingest.adapters.payloads.json_parts import Ignored, Translation
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean, cut
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageDeleted
-from shared.ids import KeyedIds
 
 SENDERS = {"user": "agent", "agent_bot": "bot", "captain_assistant": "bot"}
 STATUSES = frozenset({"sent", "delivered", "read", "failed"})
@@ -51,7 +43,7 @@ def _signed(request: RawRequest, _account: ChannelAccount, time: str) -> Iterabl
     return (time.encode() + b"." + request.body,)
 
 
-class Chatwoot(Adapter):
+class Chatwoot(Helpdesk, Adapter):
     """Chatwoot's account webhooks, signed since 4.11; Chatwoot vouches for the times."""
 
     provider = "chatwoot"
@@ -63,34 +55,24 @@ class Chatwoot(Adapter):
         time_header="x-chatwoot-timestamp",
     )
 
-    def parse(
-        self,
-        request: RawRequest,
-        account: ChannelAccount,
-        received_at: datetime,
-        ids: KeyedIds,
-    ) -> Parsed:
-        """Translate one event."""
-        return translate_parts(request, account, received_at, ids, _translate)
-
-
-def _translate(builder: Builder, event: dict[str, Any]) -> Iterable[Event]:
-    named = string_at(event, "event")
-    if named is None:
-        raise Unparseable("event: missing")
-    if named in IGNORED:
-        raise NotOurs(named)
-    if event.get("private") is True:
-        raise NotOurs("a private note")
-    if named == "message_created":
-        return [_message(builder, event)]
-    return [_updated(builder, event) if named == "message_updated" else _unknown(builder, event)]
+    def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
+        """Return what one event means."""
+        named = string_at(part, "event")
+        if named is None:
+            raise Unparseable("event: missing")
+        if named in IGNORED:
+            raise Ignored(named)
+        if part.get("private") is True:
+            raise Ignored("a private note")
+        if named == "message_created":
+            return [_message(builder, part)]
+        return [_updated(builder, part) if named == "message_updated" else _unknown(builder, part)]
 
 
 def _message(builder: Builder, event: dict[str, Any]) -> Event:
     direction = string_at(event, "message_type") or ""
     if direction not in INCOMING | OUTGOING:
-        raise NotOurs("activity")  # assigned, resolved, labelled
+        raise Ignored("activity")  # assigned, resolved, labelled
     told = object_at(event, "sender")
     sender = None
     if direction in OUTGOING:
@@ -127,7 +109,7 @@ def _updated(builder: Builder, event: dict[str, Any]) -> Event:
             DeliveryChanged, f"{own_id}/{status}", **given,
             message_id=message_id, status=status, reason=reason,
         )  # fmt: skip
-    raise NotOurs("message_updated")
+    raise Ignored("message_updated")
 
 
 def _answered(builder: Builder, event: dict[str, Any], own_id: str, answers: list[Any]) -> Event:

@@ -3,14 +3,9 @@
 from datetime import datetime
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-)
+from services.ingest.adapters.contract import Adapter, Parsed
 from services.ingest.adapters.mail.translation import MailEnvelope, translate_mail
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.domain import limits
 from shared.ids import KeyedIds

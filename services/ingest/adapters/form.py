@@ -12,13 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, json_object
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed
 from services.ingest.adapters.payloads.forms import URLENCODED, read_form
 from services.ingest.adapters.payloads.own_formats import (
     fields_of,
@@ -26,6 +20,7 @@ from services.ingest.adapters.payloads.own_formats import (
     language,
     usable_point,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS, own_id
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean, short

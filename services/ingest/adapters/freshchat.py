@@ -4,32 +4,24 @@ Source: Freshworks' page "Freshchat webhooks: payload structure and authenticati
 2018 (`msg_parts`) and the later one (`message_parts`).
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from services.ingest.adapters.building import Builder, from_iso, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
-    NotOurs,
+    Helpdesk,
     Person,
     file,
     message,
     person,
-    translate_parts,
     unrecognised,
 )
+from services.ingest.adapters.payloads.json_parts import Ignored, Translation
 from services.ingest.adapters.schemes.freshchat import RsaBody
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
 from shared.events import Event
-from shared.ids import KeyedIds
 
 CHANNELS = {
     "email": "email",
@@ -45,33 +37,23 @@ IGNORED = frozenset({"conversation_assignment", "conversation_resolution", "conv
 MEDIA_TYPES = {"image": "image/*", "video": "video/*", "audio": "audio/*", "file": None}
 
 
-class Freshchat(Adapter):
+class Freshchat(Helpdesk, Adapter):
     """Freshchat's webhook, signed with the account's RSA key; Freshchat vouches for the times."""
 
     provider = "freshchat"
     scheme = RsaBody()
 
-    def parse(
-        self,
-        request: RawRequest,
-        account: ChannelAccount,
-        received_at: datetime,
-        ids: KeyedIds,
-    ) -> Parsed:
-        """Translate one event."""
-        return translate_parts(request, account, received_at, ids, _translate)
-
-
-def _translate(builder: Builder, event: dict[str, Any]) -> Iterable[Event]:
-    action = string_at(event, "action")
-    if action is None:
-        raise Unparseable("action: missing")
-    if action in IGNORED:
-        raise NotOurs(action)
-    said = object_at(event, "data", "message")
-    if string_at(said, "message_type") == "private":
-        raise NotOurs("a private note")
-    return [_message(builder, said) if action == "message_create" else _unknown(builder, event)]
+    def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
+        """Return what one event means."""
+        action = string_at(part, "action")
+        if action is None:
+            raise Unparseable("action: missing")
+        if action in IGNORED:
+            raise Ignored(action)
+        said = object_at(part, "data", "message")
+        if string_at(said, "message_type") == "private":
+            raise Ignored("a private note")
+        return [_message(builder, said) if action == "message_create" else _unknown(builder, part)]
 
 
 def _message(builder: Builder, said: dict[str, Any]) -> Event:

@@ -6,24 +6,15 @@ A notification holds the conversation and the parts that are new, and names its 
 HTML, or plain text since version 2.15; their text is kept.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
-    NotOurs,
+    Helpdesk,
     common,
     form,
     message,
-    translate_parts,
     unrecognised,
 )
 from services.ingest.adapters.payloads.intercom_conversation import (
@@ -36,12 +27,12 @@ from services.ingest.adapters.payloads.intercom_conversation import (
     text_of,
     where,
 )
+from services.ingest.adapters.payloads.json_parts import Ignored, Translation
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, short
 from shared.events import Event
 from shared.events.contact import MessageDeleted
-from shared.ids import KeyedIds
 
 SENDERS = {"admin": "agent", "team": "agent", "bot": "bot", "operator": "bot"}
 OPENED = frozenset({"conversation.user.created", "conversation.admin.single.created"})
@@ -57,39 +48,33 @@ IGNORED = frozenset(
 ) | {"conversation.priority.updated", "conversation_part.tag.created"}
 
 
-class Intercom(Adapter):
+class Intercom(Helpdesk, Adapter):
     """Intercom's webhooks, signed with the app's client secret; Intercom vouches for the times."""
 
     provider = "intercom"
     scheme = Hmac(header="x-hub-signature", secret="client_secret", digest="sha1", prefix="sha1=")
 
-    def parse(
-        self,
-        request: RawRequest,
-        account: ChannelAccount,
-        received_at: datetime,
-        ids: KeyedIds,
-    ) -> Parsed:
-        """Translate one notification, which may hold several parts."""
-        return translate_parts(request, account, received_at, ids, _translate, split)
+    def split(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return notifications of one part each."""
+        return split(payload)
 
-
-def _translate(builder: Builder, note: dict[str, Any]) -> Iterable[Event]:
-    topic = string_at(note, "topic")
-    if topic is None or string_at(note, "type") != "notification_event":
-        raise Unparseable("topic: not a notification of Intercom")
-    if not topic.startswith(("conversation.", "conversation_part.")):
-        raise NotOurs(topic if topic == "ping" else "not a conversation")
-    if topic in IGNORED:
-        raise NotOurs(topic)
-    item = object_at(note, "data", "item")
-    if topic in OPENED:
-        return [_message(builder, note, item, source_of(item))]
-    if topic in REPLIED:
-        return [_message(builder, note, item, part_of(item))]
-    if topic == "conversation_part.redacted":
-        return [_deleted(builder, note, item, part_of(item))]
-    return [_rated(builder, note, item) if topic in RATED else _unknown(builder, note, item)]
+    def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
+        """Return what a notification means; it holds one part."""
+        topic = string_at(part, "topic")
+        if topic is None or string_at(part, "type") != "notification_event":
+            raise Unparseable("topic: not a notification of Intercom")
+        if not topic.startswith(("conversation.", "conversation_part.")):
+            raise Ignored(topic if topic == "ping" else "not a conversation")
+        if topic in IGNORED:
+            raise Ignored(topic)
+        item = object_at(part, "data", "item")
+        if topic in OPENED:
+            return [_message(builder, part, item, source_of(item))]
+        if topic in REPLIED:
+            return [_message(builder, part, item, part_of(item))]
+        if topic == "conversation_part.redacted":
+            return [_deleted(builder, part, item, part_of(item))]
+        return [_rated(builder, part, item) if topic in RATED else _unknown(builder, part, item)]
 
 
 def _message(builder: Builder, note: Any, item: dict[str, Any], part: dict[str, Any]) -> Event:

@@ -10,14 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, from_unix, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import Ignored, Translation, required, translated
 from services.ingest.adapters.payloads.line_content import (
     KINDS,
@@ -25,6 +18,7 @@ from services.ingest.adapters.payloads.line_content import (
     text_of,
     without_tokens,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
@@ -74,9 +68,9 @@ class Line(Adapter):
 def _translate(builder: Builder, event: Any, bot: str) -> Translation:
     kind, own_id = required(event, "type"), required(event, "webhookEventId")
     if kind in IGNORED:
-        return Ignored(kind)
+        raise Ignored(kind)
     if not object_at(event, "source"):
-        return Ignored("event without a source")
+        raise Ignored("event without a source")
     common = _common(builder, event, bot)
     return TRANSLATORS.get(kind, _other)(builder, event, own_id, common)
 

@@ -12,18 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import envelope_of, with_files
 from services.ingest.adapters.mail.rebuilt import MailFile, rebuilt_mail
 from services.ingest.adapters.mail.translation import translate_mail
 from services.ingest.adapters.payloads.forms import MULTIPART, URLENCODED, Form, read_form
 from services.ingest.adapters.payloads.mailgun_news import news_of
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.mailgun import MAILGUN, TOKEN, is_event, proof_of
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import object_at, string_at, value_at

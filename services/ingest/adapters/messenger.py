@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object
-from services.ingest.adapters.contract import ChannelAccount, Parsed, RawRequest, Unparseable
+from services.ingest.adapters.contract import Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import translated
 from services.ingest.adapters.payloads.meta import MetaHook
 from services.ingest.adapters.payloads.meta_messages import Item, translate
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from shared.ids import KeyedIds
 

@@ -9,16 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, json_object
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.own_formats import language, usable_point
 from services.ingest.adapters.payloads.portal_content import KINDS, text_at, unknown
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import object_at, string_at

@@ -12,17 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import CONVERSATION, envelope_of, news
 from services.ingest.adapters.mail.rebuilt import MailFile, address, rebuilt_mail
 from services.ingest.adapters.mail.translation import translate_mail
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at

@@ -12,18 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_unix, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import CONVERSATION, envelope_of, news
 from services.ingest.adapters.mail.rebuilt import MailFile, rebuilt_mail
 from services.ingest.adapters.mail.translation import MailEnvelope, translate_mail
 from services.ingest.adapters.payloads.forms import MULTIPART, URLENCODED, Form, read_form
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.sendgrid import SENDGRID
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at

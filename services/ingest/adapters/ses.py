@@ -14,18 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object
-from services.ingest.adapters.contract import (
-    Adapter,
-    BrokenPart,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import envelope_of, with_files
 from services.ingest.adapters.mail.rebuilt import rebuilt_mail
 from services.ingest.adapters.mail.translation import translate_mail
 from services.ingest.adapters.payloads.ses_news import news_of
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.sns import SNS
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at

@@ -11,17 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
-    echo_by,
+    message_event,
     required,
     translated,
 )
@@ -34,10 +28,11 @@ from services.ingest.adapters.payloads.slack_content import (
     our_bots,
     text_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.slack import SLACK
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
-from shared.events.contact import ContactUnrecognised, MessageReceived, MessageSent
+from shared.events.contact import ContactUnrecognised
 from shared.ids import KeyedIds
 
 CONTENT = frozenset({None, "file_share", "me_message", "thread_broadcast", "bot_message"})
@@ -86,9 +81,9 @@ def _translate(builder: Builder, payload: dict[str, Any]) -> Translation:
     event = object_at(payload, "event")
     kind, subtype = required(event, "type"), string_at(event, "subtype")
     if kind in IGNORED:
-        return Ignored(kind)
+        raise Ignored(kind)
     if string_at(event, "user") in our_bots(payload):
-        return Ignored("our own message")
+        raise Ignored("our own message")
     if kind in ("message", "app_mention") and subtype in CONTENT:
         return _message(builder, event, team)
     known = SUBTYPES.get(subtype or "") if kind == "message" else KINDS.get(kind)
@@ -101,29 +96,26 @@ def _message(builder: Builder, event: dict[str, Any], team: str) -> Translation:
     options, channel = builder.account.options, required(event, "channel")
     for name in ("bot_id", "app_id"):
         if name in options and string_at(event, name) == options[name]:
-            return Ignored("our own message")
+            raise Ignored("our own message")
     team_of = string_at(event, "user_team") or string_at(event, "team")
     colleague = "agent" if team_of and team_of == options.get("own_team") else None
     ours = "bot" if string_at(event, "bot_id") else colleague
     user = string_at(event, "parent_user_id" if ours else "user")
     if user is None or (ours and user == string_at(event, "user")):
-        return Ignored("message of ours or of nobody")
+        raise Ignored("message of ours or of nobody")
     thread, ts = string_at(event, "thread_ts"), required(event, "ts")
-    (text, truncated), message_id = text_of(event), message_id_of(channel, event)
     return [
-        builder.event(
-            MessageSent if ours else MessageReceived,
-            message_id,
-            **common_of(builder, team, channel, user, ts, thread),
-            **echo_by(ours),
+        message_event(
+            builder,
+            message_id_of(channel, event),
+            text_of(event),
+            sent_by=ours,
             display_name=None if ours else short(string_at(event, "user_profile", "real_name")),
-            message_id=message_id,
             kind=kind_of(event),
-            text=text,
-            truncated=truncated,
             attachments=attachments_of(event),
             in_reply_to=f"{channel}/{thread}" if thread and thread != ts else None,
             raw=kept_whole(event) if "files" in event or kind_of(event) == "unknown" else None,
+            **common_of(builder, team, channel, user, ts, thread),
         )
     ]
 
@@ -133,7 +125,7 @@ def _other(
 ) -> Translation:
     user = string_at(event, "user") or string_at(event, "user", "id")
     if user is None or string_at(event, "bot_id"):
-        return Ignored("event without a customer")
+        raise Ignored("event without a customer")
     channel = string_at(event, "channel") or string_at(event, "channel", "id") or user
     common = common_of(builder, team, channel, user, string_at(event, "event_ts"))
     named = short(kind)

@@ -17,19 +17,13 @@ from services.ingest.adapters.building import (
     kept_whole,
     source_of,
 )
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
+from services.ingest.adapters.payloads.own_events import Stamp, translate
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.standard_webhooks import STANDARD_WEBHOOKS, own_id
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean, short
-from services.ingest.integrators import Stamp, translate
 from shared.contact_points import parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS, ContactUnrecognised

@@ -10,17 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
-    echo_by,
+    message_event,
     required,
     translated,
 )
@@ -35,13 +29,12 @@ from services.ingest.adapters.payloads.telegram_content import (
     person_of,
     text_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
 from shared.events.contact import (
     ContactUnrecognised,
-    MessageReceived,
-    MessageSent,
 )
 from shared.ids import KeyedIds
 
@@ -80,7 +73,7 @@ def _translate(builder: Builder, update: dict[str, Any]) -> Translation:
     kind = next((name for name in update if name != "update_id"), "unknown")
     part, own_id = object_at(update, kind), required(update, "update_id")
     if kind in IGNORED or not (person_of(part) or "chat" in part):
-        return Ignored(kind if kind in IGNORED else "update without a customer")
+        raise Ignored(kind if kind in IGNORED else "update without a customer")
     return TRANSLATORS.get(kind, _other(kind))(builder, part, own_id)
 
 
@@ -98,29 +91,27 @@ def _other(kind: str) -> Callable[[Builder, dict[str, Any], str], Translation]:
 
 def _message(builder: Builder, message: dict[str, Any], own_id: str) -> Translation:
     if object_at(message, "from").get("is_bot") is True and "sender_chat" not in message:
-        return Ignored("bot")
+        raise Ignored("bot")
     notice = next((name for name in NOTICES if name in message), None)
     if notice:
         return _other(notice)(builder, message, own_id)
     name = kind_of(message)
-    text, truncated = text_of(message)
     answered = string_at(message, "reply_to_message", "message_id")
     if answered == string_at(message, "message_thread_id"):
         answered = None  # in a topic, every message "answers" the one that opened it
     ours = is_ours(message)
     return [
-        builder.event(
-            MessageSent if ours else MessageReceived,
-            own_id,
-            **common_of(builder, message),
-            **echo_by("agent" if ours else None),
-            message_id=message_id_of(message),
+        message_event(
+            builder,
+            message_id_of(message),
+            text_of(message),
+            own_id=own_id,
+            sent_by="agent" if ours else None,
             kind=KINDS[name][0] if name in KINDS else "unknown",
-            text=text,
-            truncated=truncated,
             attachments=attachments_of(message),
             in_reply_to=message_id_of(message, answered) if answered else None,
             raw=None if name == "text" else kept_whole(message),
+            **common_of(builder, message),
         )
     ]
 

@@ -9,21 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_http_date
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.twilio_form import (
     MEDIA_TYPES,
     Fields,
+    attachments_of,
     fields_of,
     point_of,
     rest_of,
 )
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import TWILIO
 from services.ingest.domain.text import cut, short
 from shared.events import Event
@@ -50,7 +45,6 @@ MAPPED = frozenset(
     | {"FromCountry", "ErrorCode", "ErrorMessage", "MessagingServiceSid", "DateSent"}
 )
 NUMBERED = ("MediaUrl", "MediaContentType")
-_MEDIA_AT_MOST = 20  # Twilio sends up to 10
 
 
 class Twilio(Adapter):
@@ -90,7 +84,7 @@ def _translate(builder: Builder, fields: Fields) -> Event:
 def _message(builder: Builder, fields: Fields) -> Event:
     own_id = fields.get("MessageSid") or fields["SmsSid"]
     text, truncated = cut(fields.get("Body", ""))
-    attachments = _attachments(fields)
+    attachments = attachments_of(fields)
     return builder.event(
         MessageReceived,
         own_id,
@@ -141,15 +135,3 @@ def _kind(text: str, attachments: list[dict[str, Any]]) -> str:
         return "text"
     major = str(attachments[0]["media_type"]).partition("/")[0]
     return major if major in ("image", "audio", "video") else "document"
-
-
-def _attachments(fields: Fields) -> list[dict[str, Any]]:
-    return [
-        {
-            "reference": fields[f"MediaUrl{index}"][:2048],
-            "media_type": fields.get(f"MediaContentType{index}", "")[:255]
-            or "application/octet-stream",
-        }
-        for index in range(_MEDIA_AT_MOST)
-        if fields.get(f"MediaUrl{index}")
-    ]

@@ -12,13 +12,7 @@ import hashlib
 from datetime import datetime
 
 from services.ingest.adapters.building import Builder, each, kept_whole, seconds_of
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.twilio_call import (
     call_of,
     direction_of,
@@ -29,6 +23,7 @@ from services.ingest.adapters.payloads.twilio_call import (
     redirect,
 )
 from services.ingest.adapters.payloads.twilio_form import MEDIA_TYPES, Fields
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import TWILIO
 from services.ingest.domain.text import short
 from shared.events import Event

@@ -9,14 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, from_unix, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
@@ -25,6 +18,7 @@ from services.ingest.adapters.payloads.json_parts import (
     translated,
 )
 from services.ingest.adapters.payloads.viber_content import KINDS, attachments_of, text_of
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import short
@@ -86,7 +80,7 @@ def _receipt(builder: Builder, payload: dict[str, Any]) -> Translation:
 
 def _other(builder: Builder, payload: dict[str, Any]) -> Translation:
     if _user(payload) is None:
-        return Ignored("callback without a customer")
+        raise Ignored("callback without a customer")
     named = short(required(payload, "event"))
     own_id = f"{named}/{string_at(payload, 'message_token') or fingerprint(payload)}"
     common, raw = _common(builder, payload), kept_whole(payload)

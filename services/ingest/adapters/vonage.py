@@ -8,16 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Adapter,
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.vonage_content import KINDS, attachments_of, text_of
 from services.ingest.adapters.payloads.vonage_sms import JOINING, modern
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.vonage import FORM, VonageProof
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import clean, cut, short

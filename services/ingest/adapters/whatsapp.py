@@ -13,17 +13,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from services.ingest.adapters.building import Builder, json_object, kept_whole
-from services.ingest.adapters.contract import (
-    Broken,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Translation,
-    echo_by,
     fingerprint,
+    message_event,
     required,
     translated,
 )
@@ -43,9 +37,10 @@ from services.ingest.adapters.payloads.whatsapp_customer import (
 )
 from services.ingest.adapters.payloads.whatsapp_parts import Part, split
 from services.ingest.adapters.payloads.whatsapp_progress import call, status
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import short
-from shared.events.contact import ContactUnrecognised, MessageReceived, MessageSent
+from shared.events.contact import ContactUnrecognised
 from shared.ids import KeyedIds
 
 
@@ -91,24 +86,21 @@ def _message(builder: Builder, part: Part) -> Translation:
     reacted = string_at(message, "reaction", "message_id")
     if kind == "reaction" and reacted and not echo:
         return [reaction(builder, part, own_id, reacted, customer)]
-    text, truncated = text_of(message, kind)
     common = common_of(builder, part, customer)
     if not echo and kind != "system":
         common["window_closes_at"] = window_after(common["occurred_at"])
     return [
-        builder.event(
-            MessageSent if echo else MessageReceived,
+        message_event(
+            builder,
             own_id,
-            **common,
-            **echo_by("agent" if echo else None),
-            message_id=own_id,
+            text_of(message, kind),
+            sent_by="agent" if echo else None,
             kind=KINDS.get(kind, "unknown"),
-            text=text,
-            truncated=truncated,
             attachments=attachments_of(message, kind),
             in_reply_to=reacted or string_at(message, "context", "id"),
             automatic=kind == "system",
             raw=None if kind == "text" and "referral" not in message else kept_whole(message),
+            **common,
         )
     ]
 

@@ -7,15 +7,10 @@ own account come too: what we wrote elsewhere is an echo.
 from datetime import datetime
 
 from services.ingest.adapters.building import Builder, json_object
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import translated
 from services.ingest.adapters.payloads.x_events import IGNORED, Part, translate
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.x import X_SCHEME, answer_crc
 from services.ingest.domain.json_fields import object_at, string_at
 from shared.ids import KeyedIds

@@ -6,32 +6,24 @@ A new ticket is told twice: as a ticket with its description, and as its first c
 the same id, so it counts once. Messages of a desk in messaging name no customer: the ticket does.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    Unparseable,
-)
+from services.ingest.adapters.contract import Adapter, Unparseable
 from services.ingest.adapters.payloads.helpdesks import (
-    NotOurs,
+    Helpdesk,
     common,
     message,
-    translate_parts,
     unrecognised,
 )
+from services.ingest.adapters.payloads.json_parts import Ignored, Translation
 from services.ingest.adapters.payloads.zendesk_ticket import Ticket
 from services.ingest.adapters.schemes.zendesk import ZENDESK
 from services.ingest.domain.json_fields import object_at, string_at
 from services.ingest.domain.text import cut
 from shared.events import Event
 from shared.events.contact import MessageDeleted, MessageEdited
-from shared.ids import KeyedIds
 
 TYPE = "zen:event-type:"
 SENDERS = {"end_user": None, "agent": "agent", "system": "bot", "trigger": "system"}
@@ -39,33 +31,23 @@ IGNORED = frozenset({"ticket.marked_as_spam", "ticket.comment_made_private"})
 CHANGED = "_changed"  # a field of the ticket: its status, its agent, its tags
 
 
-class Zendesk(Adapter):
+class Zendesk(Helpdesk, Adapter):
     """Zendesk's event webhooks; Zendesk vouches for the times."""
 
     provider = "zendesk"
     scheme = ZENDESK
 
-    def parse(
-        self,
-        request: RawRequest,
-        account: ChannelAccount,
-        received_at: datetime,
-        ids: KeyedIds,
-    ) -> Parsed:
-        """Translate one event."""
-        return translate_parts(request, account, received_at, ids, _translate)
-
-
-def _translate(builder: Builder, event: dict[str, Any]) -> Iterable[Event]:
-    named = string_at(event, "type") or ""
-    kind = named.removeprefix(TYPE)
-    if kind == named:
-        raise Unparseable("type: not an event of Zendesk")
-    if not kind.startswith(("ticket.", "messaging_ticket.")):
-        raise NotOurs("not a ticket")  # users, organisations, articles
-    if kind in IGNORED or kind.endswith(CHANGED):
-        raise NotOurs(kind)
-    return [_HANDLERS.get(kind, _unrecognised)(builder, Ticket(event))]
+    def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
+        """Return what one event means."""
+        named = string_at(part, "type") or ""
+        kind = named.removeprefix(TYPE)
+        if kind == named:
+            raise Unparseable("type: not an event of Zendesk")
+        if not kind.startswith(("ticket.", "messaging_ticket.")):
+            raise Ignored("not a ticket")  # users, organisations, articles
+        if kind in IGNORED or kind.endswith(CHANGED):
+            raise Ignored(kind)
+        return [_HANDLERS.get(kind, _unrecognised)(builder, Ticket(part))]
 
 
 def _opened(builder: Builder, ticket: Ticket) -> Event:
@@ -76,7 +58,7 @@ def _opened(builder: Builder, ticket: Ticket) -> Event:
 
 def _commented(builder: Builder, ticket: Ticket) -> Event:
     if ticket.comment.get("is_public") is False:
-        raise NotOurs("a private comment")
+        raise Ignored("a private comment")
     text = string_at(ticket.comment, "body")
     own_id = string_at(ticket.comment, "id")
     return message(
@@ -94,7 +76,7 @@ def _commented(builder: Builder, ticket: Ticket) -> Event:
 def _attached(builder: Builder, ticket: Ticket) -> Event:
     found = object_at(ticket.event, "event", "attachment")
     if found.get("is_public") is False or ticket.comment.get("is_public") is False:
-        raise NotOurs("a private attachment")
+        raise Ignored("a private attachment")
     own_id = string_at(found, "id")
     return message(
         builder,

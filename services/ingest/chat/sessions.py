@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from services.ingest.accounts import Door
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.webchat import HEADER
 from services.ingest.chat.store import ChatStore, Entry
 from services.ingest.domain.chat import Finished, LeftAddress, Said, Tail, engage, session_id

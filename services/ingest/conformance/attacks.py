@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import TOLERANCE
 from services.ingest.conformance.bodies import content, mapped, strings
 from services.ingest.conformance.strangers import mixed_up, rotated, stranger, without_key

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from services.ingest.adapters.contract import RawRequest
+from services.ingest.adapters.request import RawRequest
 from services.ingest.conformance.subject import with_body
 
 FORM = "application/x-www-form-urlencoded"

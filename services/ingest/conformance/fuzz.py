@@ -3,7 +3,7 @@
 import random
 import time
 
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.conformance.bodies import content, damaged, distorted, written
 from services.ingest.conformance.limits import SLOW_SECONDS, timed
 from services.ingest.conformance.subject import Failed, Subject, require, with_body

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.ingest.accounts import Door
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.conformance.bodies import with_text
 from services.ingest.conformance.memory import Memory
 from services.ingest.conformance.report import Check

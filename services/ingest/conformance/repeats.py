@@ -3,7 +3,8 @@
 import contextlib
 from datetime import timedelta
 
-from services.ingest.adapters.contract import Parsed, RawRequest, Unparseable
+from services.ingest.adapters.contract import Parsed, Unparseable
+from services.ingest.adapters.request import RawRequest
 from services.ingest.conformance.bodies import content, lists_of_objects, reversed_lists, written
 from services.ingest.conformance.report import Check
 from services.ingest.conformance.subject import Absent, Failed, Subject, require, with_body

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.ingest.accounts import Door
-from services.ingest.adapters.contract import RawRequest, SignatureRefused
+from services.ingest.adapters.request import RawRequest, SignatureRefused
 from services.ingest.conformance.attacks import altered, cases
 from services.ingest.conformance.memory import Memory
 from services.ingest.conformance.report import Check

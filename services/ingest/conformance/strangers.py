@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.conformance.folder import Folder
 
 _RSA_BITS = 2048

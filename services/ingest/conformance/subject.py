@@ -4,13 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from services.ingest.adapters.contract import (
-    Adapter,
-    ChannelAccount,
-    Parsed,
-    RawRequest,
-    SignatureRefused,
-)
+from services.ingest.adapters.contract import Adapter, Parsed
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Trusted
 from services.ingest.conformance.folder import Folder
 from shared.events import Event

@@ -14,7 +14,8 @@ class Busy(Exception):
 class Gate:
     """Counts the bytes in flight; beyond the limit it refuses rather than letting a queue grow.
 
-    A request is let in while there is less than the limit, so one can exceed it by its own size.
+    A request counts for what has arrived of it, never for what it announces: otherwise a few that
+    announce much and send nothing would keep everybody out.
     """
 
     def __init__(
@@ -25,17 +26,36 @@ class Gate:
         self._all = 0
 
     @contextmanager
-    def enter(self, account: str, size: int = limits.REQUEST) -> Iterator[None]:
-        """Hold room for `size` bytes of a channel account while the block runs; raise `Busy`."""
-        if self._all >= self._total or self._held[account] >= self._each:
-            raise Busy
-        held = max(size, limits.REQUEST)
-        self._held[account] += held
-        self._all += held
+    def enter(self, account: str) -> Iterator["Place"]:
+        """Hold a place for a request of a channel account while the block runs, or raise `Busy`."""
+        place = Place(self, account)
+        place.hold(limits.REQUEST)
         try:
-            yield
+            yield place
         finally:
-            self._all -= held
-            self._held[account] -= held
+            self._add(account, -place.held)
             if not self._held[account]:
                 del self._held[account]
+
+    def _take(self, account: str, size: int) -> None:
+        if self._all >= self._total or self._held[account] >= self._each:
+            raise Busy
+        self._add(account, size)
+
+    def _add(self, account: str, size: int) -> None:
+        self._held[account] += size
+        self._all += size
+
+
+class Place:
+    """One request's place."""
+
+    def __init__(self, gate: Gate, account: str) -> None:
+        self._gate, self._account = gate, account
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Hold room for `size` bytes in all; raise `Busy` if there is none for more than before."""
+        if size > self.held:
+            self._gate._take(self._account, size - self.held)
+            self.held = size

@@ -8,8 +8,11 @@ from typing import Any
 from services.ingest.domain import limits
 from shared.errors import ThroughlineError
 
-# Possessive: the scan is linear whatever the input. A string without its end runs to the end.
-_TOKEN = re.compile(rb'"(?>[^"\\]++|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
+# Possessive: linear whatever the input. A string without its end runs to the end.
+_STRING = re.compile(rb'"(?>[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+_STRUCTURE = b"[]{}:,"
+_OTHER = bytes(set(range(256)) - set(_STRUCTURE))
+_QUOTES = 4 * (limits.JSON_KEYS + limits.JSON_VALUES)  # twice what strings need, for escaped ones
 _INT64 = 2**63
 
 
@@ -44,21 +47,27 @@ def _count(body: bytes) -> None:
 
 def _count_tokens(body: bytes) -> None:
     """Count outside of strings, which is what is really opened, named and held."""
-    depth = keys = values = 0
-    for found in _TOKEN.finditer(body):
-        token = found.group()[:1]
-        if token in b"[{":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-        elif token == b":":
-            keys += 1
-        values += token in b"[{,"
-        if depth > limits.JSON_DEPTH or keys > limits.JSON_KEYS or values > limits.JSON_VALUES:
-            raise Malformed(
-                "The JSON is too deep or has too many keys.",
-                f"Stay within {limits.JSON_DEPTH} levels and {limits.JSON_KEYS} keys.",
-            )
+    if body.count(b'"') > _QUOTES:
+        raise _too_rich()
+    structure = _STRING.sub(b"", body).translate(None, _OTHER)
+    opened = structure.count(b"[") + structure.count(b"{")
+    if (
+        structure.count(b":") > limits.JSON_KEYS
+        or opened + structure.count(b",") > limits.JSON_VALUES
+    ):
+        raise _too_rich()
+    depth = 0
+    for token in structure:
+        depth += (token in b"[{") - (token in b"]}")
+        if depth > limits.JSON_DEPTH:
+            raise _too_rich()
+
+
+def _too_rich() -> Malformed:
+    return Malformed(
+        "The JSON is too deep or has too many keys.",
+        f"Stay within {limits.JSON_DEPTH} levels and {limits.JSON_KEYS} keys.",
+    )
 
 
 def _parse_int(digits: str) -> int | str:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from services.ingest.adapters.building import from_http_date
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import FORM
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.listers.contract import BadPage, Lister, Page, page_with

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from services.ingest.adapters.building import from_iso
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.listers.contract import Lister, Page, page_with
 from services.ingest.senders.contract import Answer, Call

@@ -85,8 +85,10 @@ class Outbox:
     async def run(self) -> None:
         """Send what is due, until cancelled."""
         while True:
+            # no wait_for: when both happen at once it forgets that it was cancelled (before 3.12)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
             self._wake.clear()
             if self._draining:
                 continue

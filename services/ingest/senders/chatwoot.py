@@ -4,7 +4,7 @@ Source: Chatwoot's API reference, "Create new message". One that runs elsewhere 
 app.chatwoot.com is reached by the option `api_url`. Chatwoot recognises no repeated call.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.desk_calls import conversation_of, json_call
 from services.ingest.senders.provider_calls import told

@@ -6,7 +6,7 @@ mail. An automatic reply goes to the customer's own address, never to a Reply-To
 point at somebody else.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.plus_address import with_token
 from services.ingest.senders.contract import (
     Answer,

@@ -6,7 +6,7 @@ own is reached by the option `api_url`. Freshchat recognises no repeated call.
 
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.desk_calls import conversation_of, json_call
 from services.ingest.senders.provider_calls import address_of, told

@@ -7,7 +7,7 @@ the retry key, so a call may be made again: LINE sends it once and answers 409 w
 import json
 from uuid import NAMESPACE_URL, uuid5
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.outcomes import Outcome, Refused, Sent, Unclear
 from services.ingest.senders.contract import Answer, Call, File, NotSendable, Reply, Sender

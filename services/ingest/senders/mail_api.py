@@ -11,7 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.plus_address import with_token
 from services.ingest.senders.contract import Reply
 from services.ingest.senders.email import recipient_of

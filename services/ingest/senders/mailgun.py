@@ -4,8 +4,8 @@ Source: Mailgun's API reference, "Send an email in MIME format". Mailgun keeps o
 recognises no repeated call.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.mail.hooks import CONVERSATION
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.mail_api import letter_of
 from services.ingest.senders.provider_calls import basic, told

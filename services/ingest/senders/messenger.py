@@ -4,7 +4,7 @@ Source: Meta's page "Send API". Meta recognises no repeated call, so one whose o
 never made again by itself.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply
 from services.ingest.senders.meta import VERSION, MetaSender
 from services.ingest.senders.provider_calls import address_of, bearer, in_json, scoped_id, told

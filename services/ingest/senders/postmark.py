@@ -7,8 +7,8 @@ that the customer's answer names it. Postmark recognises no repeated call.
 import json
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.mail.hooks import CONVERSATION
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, Reply, Sender
 from services.ingest.senders.mail_api import files_of, letter_of
 from services.ingest.senders.provider_calls import told

@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, File, NotSendable, Reply

@@ -8,8 +8,8 @@ import json
 from email.headerregistry import Address
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
 from services.ingest.adapters.mail.hooks import CONVERSATION
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender

@@ -4,7 +4,7 @@ Sources: Slack's pages "chat.postMessage" and "Rate limits". Slack answers 200 w
 with `ok` and an `error`, and recognises no repeated call.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
 from services.ingest.senders.contract import Answer, Call, Reply, Sender, retry_after
 from services.ingest.senders.provider_calls import bearer, in_json, no_files, scoped_id, told

@@ -7,7 +7,7 @@ Telegram recognises no repeated call, so one whose outcome is unknown is never m
 from datetime import timedelta
 from urllib.parse import parse_qsl
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import in_json, no_files, scoped_id, told

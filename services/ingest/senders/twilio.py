@@ -6,7 +6,7 @@ is unknown is never made again by itself.
 
 from urllib.parse import urlencode
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import address_of, basic, number_of, told
 

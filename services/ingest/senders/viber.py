@@ -4,7 +4,7 @@ Source: Viber's page "Send a message" (bots API). Viber answers 200 whatever hap
 `status` of its own, and recognises no repeated call.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome, Refused
 from services.ingest.senders.contract import Answer, Call, Reply, Sender
 from services.ingest.senders.provider_calls import in_json, no_files, scoped_id, told

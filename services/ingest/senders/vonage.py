@@ -6,7 +6,7 @@ account's key and secret. Vonage recognises no repeated call.
 
 import json
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import address_of, basic, number_of, told
 

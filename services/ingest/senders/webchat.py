@@ -1,6 +1,6 @@
 """Replies by our own web chat: into the session's history, where every open widget finds them."""
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.chat import TEXT, is_session_id
 from services.ingest.senders.contract import Answer, NotSendable, Own, Reply, Sender
 

@@ -7,7 +7,7 @@ recognises no repeated call, so one whose outcome is unknown is never made again
 import json
 from typing import Any
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import string_at
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply
 from services.ingest.senders.meta import VERSION, MetaSender

@@ -3,7 +3,7 @@
 Source: X's page "Create DM message by participant ID" (API v2). X recognises no repeated call.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import bearer, in_json, no_files, scoped_id, told
 

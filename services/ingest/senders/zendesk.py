@@ -5,7 +5,7 @@ Source: Zendesk's API reference, "Update Ticket" and "Ticket comments". The comp
 its conversations API, which this does not speak. Zendesk recognises no repeated update.
 """
 
-from services.ingest.adapters.contract import ChannelAccount
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.desk_calls import conversation_of, json_call, last_id
 from services.ingest.senders.provider_calls import basic, told

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
-from services.ingest.adapters.contract import Broken, ChannelAccount, Parsed
+from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.adapters.email import is_for
 from services.ingest.adapters.mail.headers import email_point
 from services.ingest.adapters.mail.translation import CHANNEL, MailEnvelope
+from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.mail_thread import conversation_of_message_id
 from services.ingest.domain.text import clean, short
 from shared.events import Event

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import from_iso, json_object
-from services.ingest.adapters.contract import RawRequest, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.schemes.base import Token
 from services.ingest.domain.json_fields import object_at, string_at
 from shared.contact_points import InvalidContactPoint, contact_point

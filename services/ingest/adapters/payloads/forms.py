@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from services.ingest.adapters.contract import RawRequest, Unparseable
+from services.ingest.adapters.contract import Unparseable
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.domain.text import clean
 

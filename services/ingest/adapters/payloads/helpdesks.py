@@ -6,27 +6,26 @@ anybody's.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, each, json_object, kept_whole
-from services.ingest.adapters.contract import Broken, ChannelAccount, Parsed, RawRequest
+from services.ingest.adapters.building import Builder, json_object, kept_whole
+from services.ingest.adapters.contract import Broken, Parsed
+from services.ingest.adapters.payloads.json_parts import Translation, message_event, translated
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.text import clean, cut, short
 from shared.contact_points import contact_point
 from shared.events import Event
-from shared.events.contact import ContactUnrecognised, FormSubmitted, MessageReceived, MessageSent
+from shared.events.contact import ContactUnrecognised, FormSubmitted
 from shared.ids import KeyedIds
 
 _FILES = 100  # attachments of one message: helpdesks allow 10 to 15
 _ANSWERS = 200  # as the event model allows
-
-
-class NotOurs(Exception):
-    """A part concerns no customer; the message is its name, from our own tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,45 +57,30 @@ def person(
     return Person(points, ("conversation", clean(conversation)), short(name))
 
 
-Translate = Callable[[Builder, dict[str, Any]], Iterable[Event]]
-Split = Callable[[dict[str, Any]], list[dict[str, Any]]]
+class Helpdesk(ABC):
+    """What a helpdesk's adapter is besides an `Adapter`: its requests hold one JSON object."""
 
+    @abstractmethod
+    def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
+        """Return what one part means; raise `Ignored` for one that concerns no customer."""
 
-def whole(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the payload as its only part: what most helpdesks send."""
-    return [payload]
+    def split(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return payloads of one part each; most helpdesks send nothing else."""
+        return [payload]
 
+    def parse(
+        self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
+    ) -> Parsed:
+        """Translate one event, in all its parts; the helpdesk's clock is vouched for."""
+        if not request.body:
+            return Parsed(ignored=("empty",))  # a test call, or a request without a body
+        parts = self.split(json_object(request.body))
+        builder = Builder(account, received_at, ids, vouched=True)
 
-def translate_parts(
-    request: RawRequest,
-    account: ChannelAccount,
-    received_at: datetime,
-    ids: KeyedIds,
-    translate: Translate,
-    split: Split = whole,
-) -> Parsed:
-    """Translate a request that holds one JSON object; the helpdesk's clock is vouched for.
+        def as_body(part: dict[str, Any]) -> bytes:
+            return request.body if len(parts) == 1 else json.dumps(part).encode()
 
-    `split` makes payloads of one part each of one with several.
-    """
-    if not request.body:
-        return Parsed(ignored=("empty",))  # a test call, or a request without a body
-    parts = split(json_object(request.body))
-    builder = Builder(account, received_at, ids, vouched=True)
-    ignored: list[str] = []
-
-    def translated(part: dict[str, Any]) -> Iterable[Event]:
-        try:
-            return translate(builder, part)
-        except NotOurs as named:
-            ignored.append(str(named))
-            return ()
-
-    def as_body(part: dict[str, Any]) -> bytes:
-        return request.body if len(parts) == 1 else json.dumps(part).encode()
-
-    events, broken = each(parts, translated, as_body)
-    return Parsed(tuple(events), tuple(broken), tuple(ignored))
+        return translated(parts, lambda part: self.translate(builder, part), as_body)
 
 
 def message(
@@ -117,19 +101,16 @@ def message(
     message_id = clean(own_id)
     said, truncated = cut(text or "")
     attachments = [each for each in files if each["reference"]][:_FILES]
-    desk: dict[str, Any] = {}
-    if sender:
-        desk = {"sender": sender, "echo": True, "agent_id": agent_id}
-    return builder.event(
-        MessageSent if sender else MessageReceived,
-        f"message/{message_id}",
+    return message_event(
+        builder,
+        message_id,
+        (said or None, truncated),
+        own_id=f"message/{message_id}",
+        sent_by=sender,
         **common(who),
-        message_id=message_id,
         kind=kind or ("text" if said or not attachments else kind_of(attachments[0])),
-        text=said or None,
-        truncated=truncated,
         attachments=attachments,
-        **desk,
+        **({"agent_id": agent_id} if sender else {}),
         **more,
     )
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from services.ingest.adapters.building import from_unix
 from services.ingest.adapters.contract import Broken
-from services.ingest.adapters.payloads.helpdesks import NotOurs, Person, file, first, person
+from services.ingest.adapters.payloads.helpdesks import Person, file, first, person
+from services.ingest.adapters.payloads.json_parts import Ignored
 from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
@@ -38,7 +39,7 @@ def part_of(item: dict[str, Any]) -> dict[str, Any]:
     if not part:
         raise Broken("conversation_parts: none")
     if string_at(part, "part_type") == "note" or not (part.get("body") or part.get("attachments")):
-        raise NotOurs("a part without a message")
+        raise Ignored("a part without a message")
     return part
 
 

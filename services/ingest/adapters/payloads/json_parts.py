@@ -3,26 +3,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.ingest.adapters.building import each
+from services.ingest.adapters.building import Builder, each
 from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.domain.json_fields import string_at, value_at
 from services.ingest.domain.text import clean
 from shared.events import Event
+from shared.events.contact import MessageReceived, MessageSent
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A part that concerns no customer; `name` is one of a few (it becomes a metric's label)."""
+class Ignored(Exception):
+    """A part concerns no customer; `name` is one of a few (it becomes a metric's label)."""
 
-    name: str
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
-Translation = Iterable[Event] | Ignored
+Translation = Iterable[Event]
+"""The events of one part; translating one that concerns no customer raises `Ignored`."""
 
 
 def translated(
@@ -32,11 +34,11 @@ def translated(
     ignored: list[str] = []
 
     def events_of(part: T) -> Iterable[Event]:
-        found = translate(part)
-        if isinstance(found, Ignored):
-            ignored.append(found.name)
+        try:
+            return tuple(translate(part))
+        except Ignored as told:
+            ignored.append(told.name)
             return ()
-        return found
 
     events, broken = each(parts, events_of, as_body)
     return Parsed(tuple(events), tuple(broken), tuple(ignored))
@@ -69,9 +71,30 @@ def places_at(source: Any, *axes: str) -> str | None:
     return ", ".join(numbers) if len(numbers) == len(axes) else None
 
 
-def echo_by(sender: str | None) -> dict[str, Any]:
-    """Return what `MessageSent` tells more of a message we sent elsewhere; None: not of ours."""
-    return {"sender": sender, "echo": True} if sender else {}
+def message_event(
+    builder: Builder,
+    message_id: str,
+    text: tuple[str | None, bool],
+    *,
+    sent_by: str | None,
+    own_id: str | None = None,
+    **told: Any,
+) -> Event:
+    """Return a customer's message; with `sent_by` one that we sent elsewhere, as the echo it is.
+
+    `text` is the text and whether it was cut; `own_id` the event's own id where that is not the
+    message's.
+    """
+    echo: dict[str, Any] = {"sender": sent_by, "echo": True} if sent_by else {}
+    return builder.event(
+        MessageSent if sent_by else MessageReceived,
+        own_id or message_id,
+        message_id=message_id,
+        text=text[0],
+        truncated=text[1],
+        **echo,
+        **told,
+    )
 
 
 def joined(*texts: str | None, by: str = " ") -> str | None:

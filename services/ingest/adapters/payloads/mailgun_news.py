@@ -3,8 +3,9 @@
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_unix, json_object, kept_whole
-from services.ingest.adapters.contract import Broken, Parsed, RawRequest, Unparseable
+from services.ingest.adapters.contract import Broken, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import CONVERSATION, news
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain.json_fields import object_at, string_at, value_at
 from services.ingest.domain.text import clean
 from shared.events import Event

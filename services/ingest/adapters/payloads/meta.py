@@ -7,7 +7,8 @@ import hmac
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
-from services.ingest.adapters.contract import Adapter, ChannelAccount, SignatureRefused
+from services.ingest.adapters.contract import Adapter
+from services.ingest.adapters.request import ChannelAccount, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain import limits
 

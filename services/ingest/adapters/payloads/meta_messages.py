@@ -14,8 +14,8 @@ from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
-    echo_by,
     fingerprint,
+    message_event,
     required,
 )
 from services.ingest.adapters.payloads.meta import window_after
@@ -30,8 +30,6 @@ from shared.events.contact import (
     MessageDeleted,
     MessageEdited,
     MessageReacted,
-    MessageReceived,
-    MessageSent,
 )
 
 HANDOVERS = frozenset(
@@ -66,9 +64,9 @@ def translate(builder: Builder, item: Item) -> Translation:
         return TRANSLATORS[kind](builder, item, object_at(body, kind))
     sender = string_at(body, "sender", "id")
     if sender is None or sender == item.page == string_at(body, "recipient", "id"):
-        return Ignored("notice without a customer")
+        raise Ignored("notice without a customer")
     if HANDOVERS & body.keys():
-        return Ignored("hand-over between apps")
+        raise Ignored("hand-over between apps")
     named = next((name for name in body if name not in ENVELOPE), "unknown")
     own_id = f"{short(named)}/{fingerprint(body)}"
     common = _common(builder, item)
@@ -86,23 +84,21 @@ def _message(builder: Builder, item: Item, message: dict[str, Any]) -> Translati
         return [builder.event(MessageDeleted, f"{own_id}/deleted", **common, message_id=own_id)]
     app = builder.account.options.get("app_id")
     if echo and app and string_at(message, "app_id") == app:
-        return Ignored("echo of our own app")
-    text, truncated = text_of(message)
+        raise Ignored("echo of our own app")
     plain = message.keys() <= {"mid", "text", "reply_to", "is_echo", "app_id"}
     story = object_at(message, "reply_to", "story")
     return [
-        builder.event(
-            MessageSent if echo else MessageReceived,
+        message_event(
+            builder,
             own_id,
-            **common,
-            **(echo_by("agent") if echo else _window(common)),
-            message_id=own_id,
+            text_of(message),
+            sent_by="agent" if echo else None,
             kind=kind_of(message),
-            text=text,
-            truncated=truncated,
             attachments=attachments_of(message),
             in_reply_to=string_at(message, "reply_to", "mid") or string_at(story, "id"),
             raw=None if plain and not story else kept_whole(item.body),
+            **common,
+            **({} if echo else _window(common)),
         )
     ]
 
@@ -191,7 +187,7 @@ def _common(builder: Builder, item: Item, *, echo: bool = False) -> dict[str, An
         raise Broken("sender.id: missing")
     return {
         "conversation": (page, sender),
-        "channel": "messaging",
+        "channel": "social",
         "occurred_at": from_unix(string_at(item.body, "timestamp")),
         "contact_points": (contact_point(builder.account.provider, f"{page}/{sender}"),),
         "reply_to": sender,

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, kept_whole
-from services.ingest.adapters.contract import BrokenPart, Parsed, RawRequest
+from services.ingest.adapters.contract import BrokenPart, Parsed
 from services.ingest.adapters.mail.hooks import news
+from services.ingest.adapters.request import RawRequest
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
 from shared.events import Event

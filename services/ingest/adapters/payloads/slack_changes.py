@@ -28,7 +28,7 @@ def changed(builder: Builder, event: dict[str, Any], team: str, own_id: str) -> 
         return deleted(builder, {**event, "deleted_ts": message.get("ts")}, team, own_id)
     user = _writer(message)
     if user is None or not object_at(message, "edited"):
-        return Ignored("change of no customer's text")
+        raise Ignored("change of no customer's text")
     common = common_of(
         builder, team, channel, user, string_at(message, "ts"), string_at(message, "thread_ts")
     )
@@ -42,7 +42,7 @@ def deleted(builder: Builder, event: dict[str, Any], team: str, own_id: str) -> 
     channel, before = required(event, "channel"), object_at(event, "previous_message")
     user = _writer(before)
     if user is None:
-        return Ignored("deletion of no customer's message")
+        raise Ignored("deletion of no customer's message")
     common = common_of(
         builder, team, channel, user, string_at(before, "ts"), string_at(before, "thread_ts")
     )
@@ -57,7 +57,7 @@ def reacted(*, removed: bool) -> Callable[[Builder, dict[str, Any], str, str], T
     def translate(builder: Builder, event: dict[str, Any], team: str, own_id: str) -> Translation:
         item = object_at(event, "item")
         if string_at(item, "type") != "message":
-            return Ignored("reaction to something else")
+            raise Ignored("reaction to something else")
         channel, user = required(item, "channel"), required(event, "user")
         common = common_of(builder, team, channel, user, string_at(item, "ts"))
         common["occurred_at"] = moment_of(string_at(event, "event_ts"))

@@ -61,6 +61,8 @@ def reactions(builder: Builder, part: dict[str, Any], own_id: str) -> Translatio
     changes = [(one, False) for one in after if one not in before]
     changes += [(one, True) for one in before if one not in after]
     common, message_id = common_of(builder, part), message_id_of(part)
+    if not changes:
+        raise Ignored("message_reaction without a change")
     return [
         builder.event(
             MessageReacted,
@@ -71,16 +73,18 @@ def reactions(builder: Builder, part: dict[str, Any], own_id: str) -> Translatio
             removed=removed,
         )
         for number, (reaction, removed) in enumerate(changes)
-    ] or Ignored("message_reaction without a change")
+    ]
 
 
 def deletions(builder: Builder, part: dict[str, Any], own_id: str) -> Translation:
     """Return the messages of a business chat that were taken back."""
     common = common_of(builder, part)
     numbers = [str(number) for number in list_at(part, "message_ids") if isinstance(number, int)]
+    if not numbers:
+        raise Ignored("deletion of nothing")
     return [
         builder.event(
             MessageDeleted, f"{own_id}/{one}", **common, message_id=message_id_of(part, one)
         )
         for one in numbers
-    ] or Ignored("deletion of nothing")
+    ]

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
 from services.ingest.adapters.building import Builder, from_http_date, seconds_of
-from services.ingest.adapters.contract import RawRequest, Unparseable
+from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.payloads.twilio_form import Fields, fields_of, point_of, rest_of
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.schemes.twilio import form_pairs
 from services.ingest.domain.text import clean, short
 from shared.events import Event

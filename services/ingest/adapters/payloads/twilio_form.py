@@ -7,8 +7,10 @@ same names in a JSON object.
 import json
 import re
 from collections.abc import Container, Mapping
+from typing import Any
 
-from services.ingest.adapters.contract import Broken, RawRequest, Unparseable
+from services.ingest.adapters.contract import Broken, Unparseable
+from services.ingest.adapters.request import RawRequest
 from services.ingest.adapters.schemes.twilio import FORM, form_pairs
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
@@ -17,6 +19,7 @@ from shared.contact_points import InvalidContactPoint, contact_point
 
 MEDIA_TYPES = frozenset({FORM, "application/json"})
 Fields = Mapping[str, str]
+_MEDIA_AT_MOST = 20  # Twilio sends up to 10
 _NUMBER = re.compile(r"\+?[0-9]{6,15}")
 
 
@@ -59,3 +62,16 @@ def rest_of(
     if len(json.dumps(rest)) > limits.PART:
         raise Broken("fields: too large")
     return rest or None
+
+
+def attachments_of(fields: Fields) -> list[dict[str, Any]]:
+    """Return the media of a message, by reference: they stay at Twilio."""
+    return [
+        {
+            "reference": fields[f"MediaUrl{index}"][:2048],
+            "media_type": fields.get(f"MediaContentType{index}", "")[:255]
+            or "application/octet-stream",
+        }
+        for index in range(_MEDIA_AT_MOST)
+        if fields.get(f"MediaUrl{index}")
+    ]

@@ -57,7 +57,7 @@ def _call_status(builder: Builder, part: Part) -> Translation:
         return [builder.event(InteractionAnswered, f"{call_id}/answered", **told)]
     if named == "REJECTED":
         return [builder.event(InteractionEnded, f"{call_id}/ended", **told, reason="rejected")]
-    return Ignored("call ringing")
+    raise Ignored("call ringing")
 
 
 def call(builder: Builder, part: Part) -> Translation:
@@ -69,7 +69,7 @@ def call(builder: Builder, part: Part) -> Translation:
     if event == "connect":
         return [builder.event(InteractionStarted, f"{call_id}/started", **told)]
     if event != "terminate":
-        return Ignored("call event of another kind")
+        raise Ignored("call event of another kind")
     duration = value_at(part.body, "duration")
     talked = duration if isinstance(duration, int) and duration >= 0 else None
     reason = ENDINGS.get((string_at(part.body, "status") or "COMPLETED").upper(), "unknown")

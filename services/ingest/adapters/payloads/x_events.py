@@ -11,8 +11,8 @@ from services.ingest.adapters.contract import Broken
 from services.ingest.adapters.payloads.json_parts import (
     Ignored,
     Translation,
-    echo_by,
     fingerprint,
+    message_event,
     required,
 )
 from services.ingest.adapters.payloads.x_content import attachments_of, kind_of, posted_at, text_of
@@ -23,8 +23,6 @@ from shared.events.contact import (
     ContactUnrecognised,
     DeliveryChanged,
     MessageDeleted,
-    MessageReceived,
-    MessageSent,
 )
 
 IGNORED = frozenset(
@@ -51,7 +49,7 @@ class Part:
 def translate(builder: Builder, part: Part) -> Translation:
     """Return what one event means."""
     if part.kind in IGNORED:
-        return Ignored(part.kind)
+        raise Ignored(part.kind)
     if builder.account.options.get("user_id", part.ours) != part.ours:
         raise Broken("for_user_id: another account's")
     return TRANSLATORS.get(part.kind, _other)(builder, part)
@@ -62,7 +60,7 @@ def _direct(builder: Builder, part: Part) -> Translation:
     sender, target = required(created, "sender_id"), string_at(created, "target", "recipient_id")
     echo, app = sender == part.ours, builder.account.options.get("app_id")
     if echo and app and string_at(created, "source_app_id") == app:
-        return Ignored("echo of our own app")
+        raise Ignored("echo of our own app")
     customer = target if echo else sender
     if customer is None:
         raise Broken("target.recipient_id: missing")
@@ -77,7 +75,7 @@ def _post(builder: Builder, part: Part) -> Translation:
     echo = author == part.ours
     customer = string_at(part.body, "in_reply_to_user_id_str") if echo else author
     if "retweeted_status" in part.body or customer is None or customer == part.ours:
-        return Ignored("repost or post to nobody")
+        raise Ignored("repost or post to nobody")
     common = _common(part, "post", customer, posted_at(part.body))
     common["in_reply_to"] = string_at(part.body, "in_reply_to_status_id_str")
     common["reply_to"] = f"post:{own_id}"
@@ -90,18 +88,15 @@ def _post(builder: Builder, part: Part) -> Translation:
 def _told(
     builder: Builder, own_id: str, message: dict[str, Any], common: dict[str, Any], *, echo: bool
 ) -> Translation:
-    text, truncated = text_of(message)
     return [
-        builder.event(
-            MessageSent if echo else MessageReceived,
+        message_event(
+            builder,
             own_id,
-            **common,
-            **echo_by("agent" if echo else None),
-            message_id=own_id,
+            text_of(message),
+            sent_by="agent" if echo else None,
             kind=kind_of(message),
-            text=text,
-            truncated=truncated,
             attachments=attachments_of(message),
+            **common,
         )
     ]
 
@@ -110,7 +105,7 @@ def _read(builder: Builder, part: Part) -> Translation:
     moment = from_unix(string_at(part.body, "created_timestamp"))
     customer, last = required(part.body, "sender_id"), string_at(part.body, "last_read_event_id")
     if customer == part.ours:
-        return Ignored("read by us")
+        raise Ignored("read by us")
     common, own_id = _common(part, "dm", customer, moment), f"read/{customer}/{last}"
     told: dict[str, Any] = {"up_to": moment, "status": "read", "raw": {"last_read_event_id": last}}
     return [builder.event(DeliveryChanged, own_id, **common, **told)]
@@ -122,7 +117,7 @@ def _deleted(builder: Builder, part: Part) -> Translation:
         required(part.body, "status", "user_id"),
     )
     if author == part.ours:
-        return Ignored("post of ours deleted")
+        raise Ignored("post of ours deleted")
     common = _common(part, "post", author, posted_at(part.body))
     own_id = f"{message_id}/deleted"
     return [builder.event(MessageDeleted, own_id, **common, message_id=message_id)]
@@ -131,7 +126,7 @@ def _deleted(builder: Builder, part: Part) -> Translation:
 def _other(builder: Builder, part: Part) -> Translation:
     customer = string_at(part.body, "source", "id") or string_at(part.body, "sender_id")
     if customer is None or customer == part.ours:
-        return Ignored("event without a customer")
+        raise Ignored("event without a customer")
     common = _common(part, "dm", customer, None)
     own_id, named = f"{short(part.kind)}/{fingerprint(part.body)}", short(part.kind)
     raw = kept_whole(part.body)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest, SignatureRefused
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 
 TOLERANCE = timedelta(seconds=300)
 """How far a signed time may be from ours, both ways (Slack's and Standard Webhooks' own limit)."""

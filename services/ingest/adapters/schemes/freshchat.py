@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest, SignatureRefused
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import (
     Scheme,
     base64_bytes,

@@ -12,12 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.contract import (
-    ChannelAccount,
-    RawRequest,
-    SignatureRefused,
-)
 from services.ingest.adapters.payloads.forms import BadForm, Form, read_form, with_fields
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import (
     Scheme,
     decoded,

@@ -5,7 +5,7 @@ Source: Slack's page "Verifying requests from Slack". The time must be within fi
 
 from collections.abc import Iterable
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 
 

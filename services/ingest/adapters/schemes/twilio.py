@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest, SignatureRefused
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain import limits
 

@@ -12,7 +12,7 @@ import json
 import re
 from urllib.parse import parse_qs
 
-from services.ingest.adapters.contract import ChannelAccount, SignatureRefused
+from services.ingest.adapters.request import ChannelAccount, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
 
 X_SCHEME = Hmac(

@@ -6,7 +6,7 @@ that signs the body first; the current one, followed here, signs the time first.
 
 from collections.abc import Iterable
 
-from services.ingest.adapters.contract import ChannelAccount, RawRequest
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.base import Hmac
 
 
