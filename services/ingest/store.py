@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob
-from services.ingest.adapters.request import ChannelAccount, SignatureRefused
+from services.ingest.adapters.request import SignatureRefused
 from services.ingest.adapters.schemes.base import LONGEST_TOLERANCE
 from services.ingest.chat.store import CHAT_COLLECTIONS
 from services.ingest.domain.conversations import Conversation, Link, Pair, Point, SharedFile, Told

@@ -18,7 +18,7 @@ from services.ingest.metrics import METRICS
 from services.ingest.outgoing import Guard
 from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import LEASE, ReplyStore
-from services.ingest.senders.contract import Reply
+from services.ingest.senders.contract import Outcome, Reply
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversation_document
 from shared.mongo import Database
@@ -41,6 +41,10 @@ from tests.support.provider_stub import (
 )
 
 ENDLESS_ID = Script(200, b'{"messages": [{"id": "' + 300 * b"w" + b'"}]}')
+
+
+async def no_chat(reply: Reply) -> Outcome:
+    raise AssertionError("these replies go to a provider")
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Office:
             guard,
             self.publisher,
             Attachments(self.database, own, guard),
-            deliver=_no_chat_here,
+            deliver=no_chat,
             clock=self.clock,
             meter=self.metrics,
         )

@@ -249,7 +249,7 @@ async def test_what_can_never_be_sent_is_refused_at_once(desk: Desk) -> None:
     assert await code(WHATSAPP, 422, sneaky=1) == "invalid"
     foreign = [{"reference": "blob:somebody-elses-mail"}]
     assert await code(WHATSAPP, 422, attachments=foreign) == "unknown-attachment"
-    files = [{"reference": "https://files.example.com/a.pdf"}]
+    files = [{"reference": f"https://files.example.com/{name}.pdf"} for name in "ab"]
     assert await code(WHATSAPP, 422, attachments=files) == "not-sendable"
     keyless = await desk.client.post(
         f"/v1/conversations/{WHATSAPP}/replies", json={"text": "x", "sender": "agent"}

@@ -88,8 +88,10 @@ class Outbox:
         """Send what is due, until cancelled."""
         while True:
             health.tick("outbox")
+            # no wait_for: when both happen at once it forgets that it was cancelled (before 3.12)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
             self._wake.clear()
             if self._draining:
                 continue
