@@ -18,7 +18,7 @@ from services.ingest.metrics import METRICS
 from services.ingest.outgoing import Guard
 from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import LEASE, ReplyStore
-from services.ingest.senders.contract import Outcome, Reply
+from services.ingest.senders.contract import Reply
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversation_document
 from shared.mongo import Database
@@ -111,10 +111,6 @@ class Office:
 
     def texts(self) -> list[str]:
         return [asked.json()["text"]["body"] for asked in self.provider.asked]
-
-
-async def _no_chat_here(reply: Reply) -> Outcome:
-    raise AssertionError(f"{reply.reply_id} is of no chat")
 
 
 @pytest.fixture

@@ -41,14 +41,6 @@ _WRITES = 15  # as long as an outage of MongoDB that its election explains, twic
 _log = get_logger("ingest")
 
 
-class OutboxMeter(Meter, Protocol):
-    """A meter with gauges."""
-
-    def set(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
-        ...
-
-
 class FileSource(Protocol):
     """Gets the bytes of a file by reference."""
 
@@ -70,7 +62,7 @@ class Outbox:
         *,
         deliver: Deliver,
         clock: Clock,
-        meter: OutboxMeter,
+        meter: Meter,
     ) -> None:
         self._store, self._doors, self._guard = store, doors, guard
         self._publisher, self._files, self._deliver = publisher, files, deliver
