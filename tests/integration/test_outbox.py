@@ -374,3 +374,16 @@ async def test_three_automatic_replies_an_hour_and_no_fourth(office: Office) -> 
     later = now + timedelta(minutes=60)
     taken = await asyncio.gather(*(store.take_slot("hash", 3, later) for _ in range(12)))
     assert taken.count(True) == 3
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_it_ends_when_it_is_told_to_just_as_it_is_woken(office: Office, steps: int) -> None:
+    outbox = office.start()
+    _, task = office.running[0]
+    await asyncio.sleep(0.05)
+    outbox.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done
