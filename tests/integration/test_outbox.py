@@ -392,3 +392,16 @@ async def test_one_account_that_hangs_holds_up_no_other_however_much_it_has_wait
     office.start()
     await office.becomes(other["_id"], "failed", 5.0)
     answers.set()
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_it_ends_when_it_is_told_to_just_as_it_is_woken(office: Office, steps: int) -> None:
+    outbox = office.start()
+    _, task = office.running[0]
+    await asyncio.sleep(0.05)
+    outbox.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done
