@@ -14,6 +14,7 @@ from services.ingest.outgoing import FetchFailed, Guard, fetch
 from services.ingest.replies.sending import placed
 from services.ingest.senders.contract import API_URL
 from shared.http import ApiError
+from shared.ids import KeyedIds
 
 _BLOB = "blob:"
 
@@ -29,8 +30,8 @@ class Blobs(Protocol):
 class Attachments:
     """Gets files by reference."""
 
-    def __init__(self, blobs: Blobs, doors: Doors, guard: Guard) -> None:
-        self._blobs, self._doors, self._guard = blobs, doors, guard
+    def __init__(self, blobs: Blobs, doors: Doors, guard: Guard, ids: KeyedIds) -> None:
+        self._blobs, self._doors, self._guard, self._ids = blobs, doors, guard, ids
 
     async def of(self, known: Conversation, reference: str) -> tuple[str, bytes]:
         """Return name (quoted for a header) and bytes of a file that came in this conversation.
@@ -44,7 +45,7 @@ class Attachments:
                 404, "unknown-attachment", "This conversation has no such file.", "Check it."
             )
         if reference.startswith(_BLOB):
-            content = await self._blob(reference)
+            content = await self._blob(reference, known.provider, known.account)
         else:
             assert door is not None
             content = await self._download(reference, door)
@@ -53,7 +54,8 @@ class Attachments:
     async def get(self, reference: str, door: Door) -> tuple[str, bytes]:
         """Return media type and bytes of a file that goes out: a blob, or any https address."""
         if reference.startswith(_BLOB):
-            return "application/octet-stream", await self._blob(reference)
+            place = door.account.provider, door.account.name
+            return "application/octet-stream", await self._blob(reference, *place)
         return await fetch(self._guard, reference, limit=limits.REPLY_FILES_SIZE)
 
     async def _download(self, reference: str, door: Door) -> bytes:
@@ -74,9 +76,14 @@ class Attachments:
         )
         return content
 
-    async def _blob(self, reference: str) -> bytes:
-        """Return a blob, or the part of a mail that `blob:<id>#<number>` names."""
+    async def _blob(self, reference: str, provider: str, account: str) -> bytes:
+        """Return a blob of this channel account, or the part that `blob:<id>#<number>` names.
+
+        An event that names a blob proves nothing: somebody else may have written the event.
+        """
         blob_id, _, number = reference.removeprefix(_BLOB).partition("#")
+        if not self._ids.is_blob_of(blob_id, provider, account):
+            raise FetchFailed("it is no file of this channel account")
         content = await self._blobs.get_blob(blob_id)
         if content is None:
             raise FetchFailed("it is not kept any more")

@@ -25,6 +25,7 @@ from shared.mongo import Database
 from shared.observability.metrics import Metrics
 from tests.support.builders_ingest import NOW, FakePublisher, StoppedClock
 from tests.support.builders_outbox import (
+    IDS,
     WHATSAPP,
     conversation,
     doors,
@@ -69,7 +70,7 @@ class Office:
             own,
             guard,
             self.publisher,
-            Attachments(self.database, own, guard),
+            Attachments(self.database, own, guard, IDS),
             deliver=no_chat,
             clock=self.clock,
             meter=self.metrics,

@@ -201,6 +201,28 @@ async def test_what_is_wrong_with_an_event_is_said_and_nothing_is_published(
     assert fakes.publisher.events == []
 
 
+BLOB = f"blob:{IDS.blob_id('demo-portal', 'main', 'somebody')}"
+RECORDED: dict[str, Any] = {
+    "type": "throughline.interaction.recorded.v1",
+    "data_message_id": None,
+    "data_text": None,
+    "data_interaction_id": "call-1",
+    "data_recording": {"reference": BLOB},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data_attachments": [{"reference": f"{BLOB}#1"}]}, {"data_original": BLOB}, RECORDED],
+)
+async def test_an_integrator_names_none_of_the_files_that_we_keep(changes: dict[str, Any]) -> None:
+    fakes = Fakes()
+    answer = await post(fakes, message_event(**changes))
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "forbidden-reference"
+    assert fakes.publisher.events == []
+
+
 LINKS: tuple[dict[str, Any], ...] = (
     {"data_contact_points": ["email:ana.kovac@example.si", "tel:+38640123456"]},
     {

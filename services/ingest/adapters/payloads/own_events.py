@@ -21,7 +21,12 @@ from shared.clock import event_time
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
-from shared.events.contact_data import ContactData, ContactPointChangedData
+from shared.events.contact_data import (
+    ContactData,
+    ContactPointChangedData,
+    InteractionRecordedData,
+    MessageData,
+)
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.events.envelope import Moment
 from shared.ids import KeyedIds, derived_id, is_conversation_id
@@ -99,6 +104,7 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
         _require_listed(checked)
     elif isinstance(checked, ContactData):
         _require_one_contact_point(checked, stamp.permission)
+        _require_no_blob(checked)
     partition_key = (
         checked.contact_points[0]
         if isinstance(checked, CustomerRecordedData)
@@ -218,6 +224,22 @@ def _require_one_contact_point(told: ContactData, permission: Permission) -> Non
             "This integrator may not say that contact points belong to one customer.",
             "Send one contact point in each event and no contact-point.changed, or set "
             "customer_records: true under its entry in channels.yaml.",
+        )
+
+
+def _require_no_blob(told: ContactData) -> None:
+    """Refuse references to what we keep: whoever names one could ask us for it."""
+    files = told.attachments if isinstance(told, MessageData) else ()
+    references = [file.reference for file in files]
+    if isinstance(told, MessageData):
+        references.append(told.original or "")
+    elif isinstance(told, InteractionRecordedData):
+        references.append(told.recording.reference)
+    if any(reference.startswith("blob:") for reference in references):
+        raise _Refused(
+            "forbidden-reference",
+            "An event may not refer to a file that we keep (blob:).",
+            "Refer to the file where its provider has it.",
         )
 
 
