@@ -137,6 +137,7 @@ def create_app(settings: Settings | None = None) -> Service:
         meter=meter,
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
+    rates = Rates(policy.rates)  # one limit of requests for all APIs
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
@@ -164,8 +165,8 @@ def create_app(settings: Settings | None = None) -> Service:
         metrics=METRICS,
         http=create_http(
             Webhooks(doors, intake, Gate()),
-            EventsApi(keys, intake, Gate(), Rates(policy.rates)),
-            ReplyApi(keys, replies, attachments, clock),
+            EventsApi(keys, intake, Gate(), rates),
+            ReplyApi(keys, replies, attachments, clock, rates),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
         tasks=_of_parts(
