@@ -123,7 +123,7 @@ def create_app(settings: Settings | None = None) -> Service:
     intake = Intake(safe, database, clock, ids, meter, reader)
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     guard = Guard(settings.outgoing_allow.split(","))
-    attachments = Attachments(database, doors, guard)
+    attachments = Attachments(database, doors, guard, reader)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
     outbox = Outbox(

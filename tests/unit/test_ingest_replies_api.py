@@ -13,6 +13,7 @@ from services.ingest.domain.channels import ApiKeyPolicy, RatePolicy
 from services.ingest.domain.gate import Gate
 from services.ingest.outgoing import Guard
 from services.ingest.rates import Rates
+from services.ingest.readers import IsolatedReader
 from services.ingest.replies.api import ReplyApi
 from services.ingest.replies.taking import Replies
 from services.ingest.store import CONVERSATIONS, conversation_document
@@ -43,7 +44,7 @@ class Door:
         api = ReplyApi(
             {"desk": ApiKey(DESK, hashlib.sha256(KEY.encode()).hexdigest())},
             Replies(documents, known, clock, IDS, wake=lambda: None),
-            Attachments(documents, known, Guard()),
+            Attachments(documents, known, Guard(), IsolatedReader()),
             clock,
             Rates(rates),
         )
