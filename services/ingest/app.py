@@ -124,7 +124,7 @@ def create_app(settings: Settings | None = None) -> Service:
     intake = Intake(safe, database, clock, ids, meter, reader)
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     guard = Guard(settings.outgoing_allow.split(","))
-    attachments = Attachments(database, doors, guard, ids)
+    attachments = Attachments(database, doors, guard, ids, reader)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
     outbox = Outbox(
@@ -138,6 +138,7 @@ def create_app(settings: Settings | None = None) -> Service:
         meter=meter,
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
+    rates = Rates(policy.rates)  # one limit of requests for all APIs
     chat_server = ChatServer(chat, chats, settings.chat_sockets)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
@@ -165,8 +166,8 @@ def create_app(settings: Settings | None = None) -> Service:
         metrics=METRICS,
         http=create_http(
             Webhooks(doors, intake, Gate()),
-            EventsApi(keys, intake, Gate(), Rates(policy.rates)),
-            ReplyApi(keys, replies, attachments, clock),
+            EventsApi(keys, intake, Gate(), rates),
+            ReplyApi(keys, replies, attachments, clock, rates),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
         tasks=(

@@ -1,16 +1,14 @@
 """Files of a conversation, got only when somebody asks: from our blobs or through the guard."""
 
-import asyncio
 from typing import Protocol
 from urllib.parse import quote
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import Unparseable
-from services.ingest.adapters.mail.parts import file_of
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
 from services.ingest.outgoing import FetchFailed, Guard, fetch
+from services.ingest.readers import Unreadable
 from services.ingest.replies.sending import placed
 from services.ingest.senders.contract import API_URL
 from shared.http import ApiError
@@ -27,11 +25,22 @@ class Blobs(Protocol):
         ...
 
 
+class Parts(Protocol):
+    """Takes mails apart; `readers.IsolatedReader` is one."""
+
+    async def part(self, raw: bytes, number: int) -> bytes | None:
+        """Return the decoded bytes of a part of a mail, or None; raise `Unreadable`."""
+        ...
+
+
 class Attachments:
     """Gets files by reference."""
 
-    def __init__(self, blobs: Blobs, doors: Doors, guard: Guard, ids: KeyedIds) -> None:
-        self._blobs, self._doors, self._guard, self._ids = blobs, doors, guard, ids
+    def __init__(
+        self, blobs: Blobs, doors: Doors, guard: Guard, ids: KeyedIds, parts: Parts
+    ) -> None:
+        self._blobs, self._doors, self._guard = blobs, doors, guard
+        self._ids, self._parts = ids, parts
 
     async def of(self, known: Conversation, reference: str) -> tuple[str, bytes]:
         """Return name (quoted for a header) and bytes of a file that came in this conversation.
@@ -89,17 +98,15 @@ class Attachments:
             raise FetchFailed("it is not kept any more")
         if not number:
             return content
-        part = await asyncio.to_thread(_part, content, number)
+        part = await self._part(content, number)
         if part is None:
             raise FetchFailed("its mail has no such part")
         return part
 
-
-def _part(raw: bytes, number: str) -> bytes | None:
-    if not (number.isascii() and number.isdigit()):
-        return None
-    try:
-        leaf = file_of(raw, int(number[:6]))
-    except Unparseable:
-        return None
-    return leaf.body if leaf else None
+    async def _part(self, mail: bytes, number: str) -> bytes | None:
+        if not (number.isascii() and number.isdigit()):
+            return None
+        try:
+            return await self._parts.part(mail, int(number[:6]))
+        except Unreadable as error:
+            raise FetchFailed(str(error)) from None

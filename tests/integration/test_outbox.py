@@ -16,6 +16,7 @@ from services.ingest.domain.delivery import GIVE_UP_AFTER, Step
 from services.ingest.domain.outcomes import Outcome
 from services.ingest.metrics import METRICS
 from services.ingest.outgoing import Guard
+from services.ingest.readers import IsolatedReader
 from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import LEASE, ReplyStore
 from services.ingest.senders.contract import Reply
@@ -70,7 +71,7 @@ class Office:
             own,
             guard,
             self.publisher,
-            Attachments(self.database, own, guard, IDS),
+            Attachments(self.database, own, guard, IDS, IsolatedReader()),
             deliver=no_chat,
             clock=self.clock,
             meter=self.metrics,

@@ -1,6 +1,5 @@
 """Taking a reply in: what could not be told afterwards, or shows nothing, is refused at once."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,33 +10,23 @@ from services.ingest.replies.taking import Replies, ReplyBody
 from services.ingest.store import CONVERSATIONS, REPLIES, conversation_document
 from shared.http import ApiError
 from tests.support.builders_ingest import NOW, StoppedClock
-from tests.support.builders_outbox import EMAIL, IDS, conversation, doors, from_mail
-from tests.support.memory_database import MemoryDatabase
+from tests.support.builders_outbox import (
+    EMAIL,
+    IDS,
+    ReplyDocuments,
+    conversation,
+    doors,
+    from_mail,
+)
 
 DESK = ApiKeyPolicy(integrator="desk", prefix="desk", sha256="env:X", channel_accounts=("*",))
-
-
-class Documents(MemoryDatabase):
-    """What taking a reply in reads and adds; nothing is changed."""
-
-    async def change_one(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        update: Mapping[str, Any],
-        sort: Sequence[tuple[str, int]] = (),
-    ) -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    async def get_blob(self, blob_id: str) -> bytes | None:
-        raise NotImplementedError
 
 
 class Desk:
     """Agents of a company that has one conversation by mail."""
 
     def __init__(self) -> None:
-        self.documents = Documents()
+        self.documents = ReplyDocuments()
         self.woken = 0
 
     async def sends(self, **body: Any) -> dict[str, Any]:
