@@ -138,7 +138,7 @@ def create_app(settings: Settings | None = None) -> Service:
         meter=meter,
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
-    chat_server = ChatServer(chat, chats, settings.chat_sockets)
+    chat_server = ChatServer(chat, chats, settings.chat_sockets, settings.chat_sockets_per_peer)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
     async def mails(health: Progress) -> None:
