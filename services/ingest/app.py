@@ -139,7 +139,7 @@ def create_app(settings: Settings | None = None) -> Service:
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
     rates = Rates(policy.rates)  # one limit of requests for all APIs
-    chat_server = ChatServer(chat, chats, settings.chat_sockets)
+    chat_server = ChatServer(chat, chats, settings.chat_sockets, settings.chat_sockets_per_peer)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
     async def mails(health: Progress) -> None:

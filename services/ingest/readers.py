@@ -17,8 +17,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed
-from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.mail.parts import bytes_of_part
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
 from services.ingest.mail_worker import read_without_body
 from services.ingest.parse import read

@@ -5,6 +5,7 @@ import pytest
 from services.ingest.attachments import Attachments
 from services.ingest.domain.conversations import Conversation, SharedFile
 from services.ingest.outgoing import FetchFailed, Guard
+from services.ingest.readers import IsolatedReader
 from tests.support.builders_ingest import IDS, NOW
 
 OURS = IDS.blob_id("email", "support", "a mail")
@@ -19,7 +20,7 @@ class Kept:
 
 
 def attachments() -> Attachments:
-    return Attachments(Kept(), {}, Guard(()), IDS)
+    return Attachments(Kept(), {}, Guard(()), IDS, IsolatedReader())
 
 
 def conversation(provider: str, account: str, reference: str) -> Conversation:

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from services.ingest.chat.presence import Standing
+from services.ingest.chat.server import peer_of
 from services.ingest.chat.socket import BURST, PATIENCE
 from services.ingest.chat.store import KEPT, PAGE
 from services.ingest.domain.chat import GAP, TEXT, Finished, Said, session_id
@@ -380,6 +381,35 @@ async def test_there_are_only_so_many_places_and_they_are_given_back() -> None:
         await first.socket.close()
         await soon(lambda: len(house.server._sockets) == 1)
         await arrived(house)
+
+
+async def test_one_address_cannot_hold_all_places() -> None:
+    async with chat_house(per_peer=2) as house:
+        first, _second = await arrived(house), await arrived(house)
+        with pytest.raises(InvalidStatus) as refused:
+            await arrived(house)
+        assert refused.value.response.status_code == 429
+        assert refused.value.response.headers["Retry-After"]
+        assert first.socket is not None
+        await first.socket.close()
+        await soon(lambda: len(house.server._sockets) == 1)
+        await arrived(house)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("a-socket-file", "a-socket-file", True),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_address(one: str, other: str, same: bool) -> None:
+    assert (peer_of(one) == peer_of(other)) is same
 
 
 async def test_a_token_of_another_account_or_made_up_opens_nothing_of_anybody(

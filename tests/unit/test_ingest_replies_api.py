@@ -44,7 +44,7 @@ class Door:
         api = ReplyApi(
             {"desk": ApiKey(DESK, hashlib.sha256(KEY.encode()).hexdigest())},
             Replies(documents, known, clock, IDS, wake=lambda: None),
-            Attachments(documents, known, Guard(), IsolatedReader()),
+            Attachments(documents, known, Guard(), IDS, IsolatedReader()),
             clock,
             Rates(rates),
         )
