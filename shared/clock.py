@@ -21,6 +21,22 @@ def to_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Between these two a time can be meant. Outside them it is a mistake or an attack: BSON keeps
+years 1 to 9999 only, and adding a window to a time, or turning it to UTC, must not leave them."""
+
+
+def is_sound(moment: datetime) -> bool:
+    """Say whether an aware time lies between `EARLIEST` and `LATEST`; never overflows."""
+    return EARLIEST <= moment <= LATEST
+
+
+def sound(moment: datetime | None) -> datetime | None:
+    """Return an aware time in UTC and whole milliseconds; None for one that cannot be meant."""
+    return to_milliseconds(moment) if moment is not None and is_sound(moment) else None
+
+
 class SystemClock:
     """The machine's clock, in UTC and whole milliseconds."""
 

@@ -19,7 +19,7 @@ from shared.clock import Clock, SystemClock
 from shared.errors import ThroughlineError
 from shared.http_server import Server
 from shared.mongo import Collection, Database
-from shared.observability import Health, Metric, Metrics, configure_logging, get_logger
+from shared.observability import Health, Metric, Metrics, Progress, configure_logging, get_logger
 from shared.observability.metrics import STREAM_METRICS
 from shared.operations import ops_app
 from shared.settings import ServiceSettings
@@ -31,13 +31,15 @@ DRAIN = 20.0  # seconds for the running batch; the pod's grace period of 60 s co
 _DISCONNECT = 5.0  # seconds to leave a group or end a connection
 
 Task = Callable[[], Awaitable[None]]
+Loop = Callable[[Progress], Awaitable[None]]
 
 
 class Service:
     """Everything one service is made of, built by its `create_app`.
 
-    `tasks` run for as long as the service does; `drains` are awaited when it stops, while MongoDB
-    and Kafka are still there, to end what the tasks have begun.
+    `tasks` run for as long as the service does, and tick for as long as they get on; `drains` are
+    awaited when it stops, while MongoDB and Kafka are still there, to end what the tasks have
+    begun.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Service:
         collections: Sequence[Collection] = (),
         metrics: Sequence[Metric] = (),
         http: Any = None,
-        tasks: Sequence[Task] = (),
+        tasks: Sequence[Loop] = (),
         drains: Sequence[Task] = (),
         on_stop: Sequence[Task] = (),
         clock: Clock | None = None,
@@ -103,7 +105,7 @@ class Service:
         for processor in self._processors:
             running += self._start_processor(processor)
         for task in self._tasks:
-            running.append(asyncio.create_task(_forever(task), name=getattr(task, "__name__", "")))
+            running.append(asyncio.create_task(_awaited(task(self.health)), name=_name_of(task)))
         if self.http is not None:
             self._http = Server(self.http, self.settings.host, self.settings.port)
             running.append(asyncio.create_task(self._http.serve(), name="http"))
@@ -182,7 +184,7 @@ class Service:
         self.health.draining = True
         self._log.info("draining")
         if getattr(self, "_http", None) is not None:
-            await asyncio.gather(*(self._disconnect(_forever(leave)) for leave in self._on_stop))
+            await asyncio.gather(*(self._disconnect(_awaited(leave())) for leave in self._on_stop))
             await self._http.stop()
         await asyncio.gather(
             *(worker.stop(DRAIN) for worker in self._workers), *map(_drained, self._drains)
@@ -222,8 +224,12 @@ def _stop_on_signal() -> asyncio.Event:
     return stop
 
 
-async def _forever(task: Task) -> None:
-    await task()
+async def _awaited(running: Awaitable[None]) -> None:
+    await running
+
+
+def _name_of(task: Loop) -> str:
+    return str(getattr(task, "__qualname__", ""))
 
 
 async def _drained(drain: Task) -> None:

@@ -7,8 +7,10 @@ when too many do, we stop reading until there is room.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.adapters.request import RawRequest
@@ -21,8 +23,9 @@ from services.ingest.ami_connection import (
 from services.ingest.domain import limits
 from services.ingest.handlers import Intake
 from shared.errors import Unavailable
-from shared.observability import get_logger
+from shared.observability import UNWATCHED, Progress, get_logger
 
+T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 
 
@@ -67,15 +70,18 @@ class AmiClient:
         self._waiting: asyncio.Queue[RawRequest] = asyncio.Queue(waiting)
         self._failures = self._refusals = 0
         self._log = get_logger("ami")
+        self._health: Progress = UNWATCHED
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Stay connected and hand on, until cancelled."""
+        self._health = health
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hand_on(), name="ami hand on")
             group.create_task(self._stay_connected(), name="ami connection")
 
     async def _stay_connected(self) -> None:
         while True:
+            self._tick("connection")
             try:
                 await self._session()
             except LoginRefused as refused:
@@ -109,6 +115,7 @@ class AmiClient:
             count += 1
             await self._take(packet, f"{started}-{count}")
         while True:
+            self._tick("connection")
             try:
                 async with asyncio.timeout(self._patience if asked else self._silence):
                     packet = await connection.packet()
@@ -125,13 +132,15 @@ class AmiClient:
         """Let an event wait to be handed on; answers to our own actions are done with."""
         if packet.startswith(b"Event:") or b"\nEvent:" in packet:
             head = (("content-type", b"text/plain"), ("packet-number", number.encode()))
-            await self._waiting.put(RawRequest(packet, head))
+            request = RawRequest(packet, head)
+            await self._as_long_as_it_takes("connection", lambda: self._waiting.put(request))
 
     async def _hand_on(self) -> None:
         while True:
-            request = await self._waiting.get()
+            request = await self._as_long_as_it_takes("hand on", self._waiting.get)
             attempt = 0
             while not await self._accepted(request):
+                self._tick("hand on")
                 await self._pause(pause_before(attempt, self._chance()))
                 attempt += 1
 
@@ -143,6 +152,17 @@ class AmiClient:
             return False
         self._count("accepted")
         return True
+
+    async def _as_long_as_it_takes(self, loop: str, wait: Callable[[], Awaitable[T]]) -> T:
+        """Wait for the queue: that may take hours, and nothing hangs meanwhile."""
+        while True:
+            self._tick(loop)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limits.AMI_SILENCE_SECONDS):
+                    return await wait()
+
+    def _tick(self, loop: str) -> None:
+        self._health.tick(f"ami {self._door.account.name} {loop}")
 
     def _ended(self, outcome: str, why: str) -> None:
         self._count(outcome)

@@ -46,6 +46,7 @@ from shared.contracts.routes import contract_routes
 from shared.http import Api, create_api
 from shared.ids import KeyedIds
 from shared.mongo import Database
+from shared.observability import Progress
 from shared.policy import load_policy
 from shared.service import Service
 from shared.settings import load_settings
@@ -123,7 +124,7 @@ def create_app(settings: Settings | None = None) -> Service:
     intake = Intake(safe, database, clock, ids, meter, reader)
     mail = MailHandler(doors, intake, draining=lambda: meter.service.health.draining)
     guard = Guard(settings.outgoing_allow.split(","))
-    attachments = Attachments(database, doors, guard)
+    attachments = Attachments(database, doors, guard, ids, reader)
     chats = read_chat_accounts(doors)
     chat, live = create_chat(database, intake, meter)
     outbox = Outbox(
@@ -137,16 +138,17 @@ def create_app(settings: Settings | None = None) -> Service:
         meter=meter,
     )
     replies = Replies(database, doors, clock, ids, outbox.wake)
-    chat_server = ChatServer(chat, chats, settings.chat_sockets)
+    rates = Rates(policy.rates)  # one limit of requests for all APIs
+    chat_server = ChatServer(chat, chats, settings.chat_sockets, settings.chat_sockets_per_peer)
     chat_pages = ChatPages(chats, demo=settings.chat_demo)
 
-    async def mails() -> None:
+    async def mails(health: Progress) -> None:
         ports: dict[MailProtocol, int | None] = {
             "smtp": settings.smtp_port,
             "lmtp": settings.lmtp_port,
         }
         try:
-            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name)
+            await serve_mail(mail, settings.smtp_host, ports, settings.smtp_name, health)
         finally:
             await reader.close()
 
@@ -164,8 +166,8 @@ def create_app(settings: Settings | None = None) -> Service:
         metrics=METRICS,
         http=create_http(
             Webhooks(doors, intake, Gate()),
-            EventsApi(keys, intake, Gate(), Rates(policy.rates)),
-            ReplyApi(keys, replies, attachments, clock),
+            EventsApi(keys, intake, Gate(), rates),
+            ReplyApi(keys, replies, attachments, clock, rates),
             chat=[*chat_server.routes(), *chat_pages.routes()],
         ),
         tasks=(

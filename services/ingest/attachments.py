@@ -1,18 +1,18 @@
 """Files of a conversation, got only when somebody asks: from our blobs or through the guard."""
 
-import asyncio
 from typing import Protocol
 from urllib.parse import quote
 
 from services.ingest.accounts import Door, Doors
-from services.ingest.adapters.contract import Unparseable
-from services.ingest.adapters.mail.parts import file_of
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused
 from services.ingest.domain.conversations import Conversation
 from services.ingest.outgoing import FetchFailed, Guard, fetch
+from services.ingest.readers import Unreadable
 from services.ingest.replies.sending import placed
+from services.ingest.senders.contract import API_URL
 from shared.http import ApiError
+from shared.ids import KeyedIds
 
 _BLOB = "blob:"
 
@@ -25,11 +25,22 @@ class Blobs(Protocol):
         ...
 
 
+class Parts(Protocol):
+    """Takes mails apart; `readers.IsolatedReader` is one."""
+
+    async def part(self, raw: bytes, number: int) -> bytes | None:
+        """Return the decoded bytes of a part of a mail, or None; raise `Unreadable`."""
+        ...
+
+
 class Attachments:
     """Gets files by reference."""
 
-    def __init__(self, blobs: Blobs, doors: Doors, guard: Guard) -> None:
+    def __init__(
+        self, blobs: Blobs, doors: Doors, guard: Guard, ids: KeyedIds, parts: Parts
+    ) -> None:
         self._blobs, self._doors, self._guard = blobs, doors, guard
+        self._ids, self._parts = ids, parts
 
     async def of(self, known: Conversation, reference: str) -> tuple[str, bytes]:
         """Return name (quoted for a header) and bytes of a file that came in this conversation.
@@ -43,7 +54,7 @@ class Attachments:
                 404, "unknown-attachment", "This conversation has no such file.", "Check it."
             )
         if reference.startswith(_BLOB):
-            content = await self._blob(reference)
+            content = await self._blob(reference, known.provider, known.account)
         else:
             assert door is not None
             content = await self._download(reference, door)
@@ -52,7 +63,8 @@ class Attachments:
     async def get(self, reference: str, door: Door) -> tuple[str, bytes]:
         """Return media type and bytes of a file that goes out: a blob, or any https address."""
         if reference.startswith(_BLOB):
-            return "application/octet-stream", await self._blob(reference)
+            place = door.account.provider, door.account.name
+            return "application/octet-stream", await self._blob(reference, *place)
         return await fetch(self._guard, reference, limit=limits.REPLY_FILES_SIZE)
 
     async def _download(self, reference: str, door: Door) -> bytes:
@@ -64,28 +76,37 @@ class Attachments:
             request, hosts = placed(made, door)
         except AddressRefused as error:
             raise FetchFailed(str(error)) from None
-        _, content = await fetch(self._guard, request.url, hosts=hosts, headers=request.headers)
+        _, content = await fetch(
+            self._guard,
+            request.url,
+            hosts=hosts,
+            headers=request.headers,
+            api_url=door.account.options.get(API_URL),
+        )
         return content
 
-    async def _blob(self, reference: str) -> bytes:
-        """Return a blob, or the part of a mail that `blob:<id>#<number>` names."""
+    async def _blob(self, reference: str, provider: str, account: str) -> bytes:
+        """Return a blob of this channel account, or the part that `blob:<id>#<number>` names.
+
+        An event that names a blob proves nothing: somebody else may have written the event.
+        """
         blob_id, _, number = reference.removeprefix(_BLOB).partition("#")
+        if not self._ids.is_blob_of(blob_id, provider, account):
+            raise FetchFailed("it is no file of this channel account")
         content = await self._blobs.get_blob(blob_id)
         if content is None:
             raise FetchFailed("it is not kept any more")
         if not number:
             return content
-        part = await asyncio.to_thread(_part, content, number)
+        part = await self._part(content, number)
         if part is None:
             raise FetchFailed("its mail has no such part")
         return part
 
-
-def _part(raw: bytes, number: str) -> bytes | None:
-    if not (number.isascii() and number.isdigit()):
-        return None
-    try:
-        leaf = file_of(raw, int(number[:6]))
-    except Unparseable:
-        return None
-    return leaf.body if leaf else None
+    async def _part(self, mail: bytes, number: str) -> bytes | None:
+        if not (number.isascii() and number.isdigit()):
+            return None
+        try:
+            return await self._parts.part(mail, int(number[:6]))
+        except Unreadable as error:
+            raise FetchFailed(str(error)) from None

@@ -46,7 +46,8 @@ class Intake:
         else:  # hashing, and reading a form for its proof, must not hold up the others
             await asyncio.to_thread(verify, request, door.account, received_at)
         if proof := door.adapter.once(request):
-            await require_first_use(self._store, door.account, proof, request.body, received_at)
+            provider = door.adapter.provider
+            await require_first_use(self._store, provider, proof, request.body, received_at)
         parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
         lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
         await keep(self._store, parsed.blobs)

@@ -1,8 +1,8 @@
 """The process that large mails are read in: `python -m services.ingest.mail_worker`.
 
-It takes jobs on standard input and answers on standard output, both as a length in 8 bytes and a
-pickle; it ends when its input does. It has no secret, writes no file, and the kernel ends it
-beyond its limits of memory and processor time.
+It takes jobs (seconds, a function, what it is given) on standard input and answers on standard
+output, both as a length in 8 bytes and a pickle; it ends when its input does. It has no secret,
+writes no file, and the kernel ends it beyond its limits of memory and processor time.
 """
 
 import math
@@ -12,12 +12,14 @@ import resource
 import struct
 import sys
 from dataclasses import replace
+from datetime import datetime
 from typing import BinaryIO
 
-from services.ingest.adapters.contract import Parsed
-from services.ingest.adapters.request import RawRequest
+from services.ingest.adapters.contract import Adapter, Parsed
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
 from services.ingest.parse import read
+from shared.ids import KeyedIds
 
 _LENGTH = struct.Struct("!Q")
 
@@ -30,11 +32,21 @@ def main() -> None:
     _send(answers, b"ready")
     while length := sys.stdin.buffer.read(_LENGTH.size):
         job = sys.stdin.buffer.read(_LENGTH.unpack(length)[0])
-        seconds, adapter, request, account, received_at, ids = pickle.loads(job)
+        seconds, work, given = pickle.loads(job)
         del job
         _allow(seconds)
-        parsed = read(adapter, request, account, received_at, ids)
-        _send(answers, pickle.dumps(_without_body(parsed, request)))
+        _send(answers, pickle.dumps(work(*given)))
+
+
+def read_without_body(
+    adapter: Adapter,
+    request: RawRequest,
+    account: ChannelAccount,
+    received_at: datetime,
+    ids: KeyedIds,
+) -> Parsed:
+    """Return what `parse.read` does, without the request's own bytes: who asks has them."""
+    return _without_body(read(adapter, request, account, received_at, ids), request)
 
 
 def _limit() -> None:
@@ -52,7 +64,6 @@ def _allow(seconds: float) -> None:
 
 
 def _without_body(parsed: Parsed, request: RawRequest) -> Parsed:
-    """Leave out the request's own bytes: who asks has them."""
     return replace(
         parsed,
         blobs=tuple(

@@ -58,6 +58,10 @@ class Guard:
         self._exempt = frozenset(place.strip().lower() for place in exempt if place.strip())
         self._resolve = resolve
 
+    def only(self, *places: str) -> "Guard":
+        """Return a guard with those of the operators' exceptions alone that are named here."""
+        return Guard(self._exempt & set(places), self._resolve)
+
     def is_exempt(self, target: Target) -> bool:
         """Say whether an operator trusts this place."""
         return target.place in self._exempt
@@ -166,14 +170,18 @@ async def fetch(
     hosts: Iterable[str] | None = None,
     headers: Mapping[str, str] | None = None,
     limit: int = limits.FETCHED,
+    api_url: str | None = None,
 ) -> tuple[str, bytes]:
     """Fetch a file; return its media type and bytes.
 
+    Its address came from outside, so the operators' exceptions do not hold for it: only the one
+    for `api_url` does, the base that an operator gave for the provider's own addresses.
     Follows two redirects at most, each judged afresh, and gives `headers` (credentials) to the
     first host only. Raises `FetchFailed`.
     """
     try:
-        async with asyncio.timeout(limits.FETCH_SECONDS), _client(guard, hosts) as client:
+        strict = guard.only(target_of(api_url).place) if api_url else guard.only()
+        async with asyncio.timeout(limits.FETCH_SECONDS), _client(strict, hosts) as client:
             return await _follow(client, url, dict(headers or {}), limit)
     except AddressRefused as error:
         raise FetchFailed(str(error)) from None

@@ -11,13 +11,16 @@ import os
 import pickle
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed
+from services.ingest.adapters.mail.parts import bytes_of_part
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
+from services.ingest.mail_worker import read_without_body
 from services.ingest.parse import read
 from shared.errors import Unavailable
 from shared.ids import KeyedIds
@@ -25,6 +28,10 @@ from shared.ids import KeyedIds
 _OFF_LOOP = 64 * 1024  # bytes; below, parsing takes less than handing it to a thread and back
 _START_SECONDS = 30.0  # importing takes one second on an idle machine
 _LENGTH = struct.Struct("!Q")
+
+
+class Unreadable(Exception):
+    """A mail took too long, or killed the process that read it; the message says which."""
 
 
 class Reader(Protocol):
@@ -81,26 +88,42 @@ class IsolatedReader:
         if not adapter.isolated or len(request.body) < limits.MAIL_ISOLATED:
             return await read_here(adapter, request, account, received_at, ids)
         without_secrets = replace(account, secrets={})
-        job = pickle.dumps((self._seconds, adapter, request, without_secrets, received_at, ids))
-        async with self._turns:
-            answer = await self._answer(job)
-        if isinstance(answer, str):
-            return Parsed(broken=(BrokenPart(request.body, answer),))
-        return _with_body(answer, request.body)
+        try:
+            parsed: Parsed = await self._have_done(
+                read_without_body, adapter, request, without_secrets, received_at, ids
+            )
+        except Unreadable as error:
+            return Parsed(broken=(BrokenPart(request.body, str(error)),))
+        return _with_body(parsed, request.body)
 
-    async def _answer(self, job: bytes) -> Parsed | str:
-        """Return what a worker answers, or why it did not."""
+    async def part(self, raw: bytes, number: int) -> bytes | None:
+        """Return the decoded bytes of a part of a mail, None if it has none of that number.
+
+        Raises `Unreadable` for a mail that kills its reader, and `Unavailable` as reading does.
+        """
+        if len(raw) < limits.MAIL_ISOLATED:
+            return await asyncio.to_thread(bytes_of_part, raw, number)
+        part: bytes | None = await self._have_done(bytes_of_part, raw, number)
+        return part
+
+    async def _have_done(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Return what a worker makes of it; raise `Unreadable` if it does not survive that."""
+        job = pickle.dumps((self._seconds, work, given))
+        async with self._turns:
+            return await self._answer(job)
+
+    async def _answer(self, job: bytes) -> Any:
         worker = await self._worker()
         try:
             async with asyncio.timeout(self._seconds):
-                parsed: Parsed = await worker.read(job)
+                answer = await worker.do(job)
         except TimeoutError:
-            return "mail: took too long"
+            raise Unreadable("mail: took too long") from None
         except (OSError, EOFError):
-            return "mail: its reader died"
+            raise Unreadable("mail: its reader died") from None
         else:
             self._idle.append(worker)
-            return parsed
+            return answer
         finally:
             if worker not in self._idle:
                 await worker.end()
@@ -158,7 +181,7 @@ class _Worker:
         """Return whether the process still runs, as far as is known."""
         return self._process.returncode is None
 
-    async def read(self, job: bytes) -> Any:
+    async def do(self, job: bytes) -> Any:
         """Have a job done; raise `EOFError` or `OSError` if the process dies of it."""
         assert self._process.stdin
         self._process.stdin.write(_LENGTH.pack(len(job)))

@@ -56,6 +56,13 @@ class Settings(ServiceSettings):
         le=50_000,
         description="chat sockets this process holds at most; 5 000 take under 400 MB",
     )
+    chat_sockets_per_peer: int = Field(
+        default=0,
+        ge=0,
+        description="chat sockets one address may hold in this process, of IPv6 one network of 64 "
+        "bits; 0: no limit, as behind a proxy, where every visitor comes from its address: limit "
+        "connections there. X-Forwarded-For is not believed",
+    )
     chat_demo: bool = Field(
         default=False,
         description="serve a page to try a web chat on, at /chat/ACCOUNT/demo; its own origin "

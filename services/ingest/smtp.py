@@ -22,6 +22,7 @@ from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.handlers import Intake
 from shared.errors import Unavailable
+from shared.observability import UNWATCHED, Progress
 
 _KEPT = "250 2.0.0 Kept"
 _LATER = "451 4.3.0 Not safe yet, try again"
@@ -29,6 +30,8 @@ _NO_MAILBOX = "550 5.1.1 No such mailbox here"
 _TOO_MANY = "452 4.5.3 Too many recipients"
 _BUSY = b"421 4.3.2 Too many connections, try again\r\n"
 _STOPPING = "421 4.3.2 Shutting down, try again"
+_KNOCK_SECONDS = 15.0  # eight times before the process counts as stuck
+_GREETING_SECONDS = 10.0  # what takes a millisecond
 _STOPPED = f"{_STOPPING}\r\n".encode()
 
 
@@ -205,13 +208,45 @@ async def mail_server(
 
 
 async def serve_mail(
-    handler: MailHandler, host: str, ports: Mapping[MailProtocol, int | None], name: str
+    handler: MailHandler,
+    host: str,
+    ports: Mapping[MailProtocol, int | None],
+    name: str,
+    health: Progress = UNWATCHED,
 ) -> None:
     """Serve each protocol that has a port, until cancelled."""
     async with contextlib.AsyncExitStack() as stack:
-        servers = [
-            await stack.enter_async_context(mail_server(handler, host, port, name, protocol))
+        servers = {
+            protocol: await stack.enter_async_context(
+                mail_server(handler, host, port, name, protocol)
+            )
             for protocol, port in ports.items()
             if port is not None
-        ]
-        await asyncio.gather(*(server.serve_forever() for server in servers))
+        }
+        await asyncio.gather(
+            *(server.serve_forever() for server in servers.values()),
+            *(knock(server, protocol, health) for protocol, server in servers.items()),
+        )
+
+
+async def knock(server: asyncio.Server, protocol: MailProtocol, health: Progress) -> None:
+    """For life: tick for as long as our own door greets whoever connects to it.
+
+    A server has no loop that could tick; and one that still listens may answer nobody.
+    """
+    host, port = server.sockets[0].getsockname()[:2]
+    health.tick(protocol)  # from now on it is expected to
+    while True:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_GREETING_SECONDS):
+                if await _greeting(host, port):
+                    health.tick(protocol)
+        await asyncio.sleep(_KNOCK_SECONDS)
+
+
+async def _greeting(host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        return await reader.readline()
+    finally:
+        writer.close()

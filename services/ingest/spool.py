@@ -17,6 +17,7 @@ from services.ingest.metrics import Meter
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.mongo import Collection
+from shared.observability import UNWATCHED, Progress
 from shared.streams.publisher import Outgoing
 
 SPOOL = "spool"
@@ -138,9 +139,10 @@ class Spool:
             "kept_at": now,
         }
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Drain for life."""
         while True:
+            health.tick("spool")
             try:
                 drained = await self._drain_some()
             except Unavailable:

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from services.ingest.adapters.contract import Blob
-from services.ingest.adapters.request import ChannelAccount, SignatureRefused
+from services.ingest.adapters.request import SignatureRefused
+from services.ingest.adapters.schemes.base import LONGEST_TOLERANCE
 from services.ingest.chat.store import CHAT_COLLECTIONS
-from services.ingest.domain.conversations import Conversation, Link, Point, SharedFile, Told
+from services.ingest.domain.conversations import Conversation, Link, Pair, Point, SharedFile, Told
 from services.ingest.spool import SPOOL_COLLECTIONS
 from shared.mongo import Collection, Index
 
@@ -24,13 +25,13 @@ CONVERSATIONS = "conversations"
 REPLIES = "replies"
 AUTOMATIC_SLOTS = "automatic_slots"
 
-_PROOFS_KEPT = timedelta(days=1)  # a proof is refused as stale after minutes
+_PROOFS_KEPT = LONGEST_TOLERANCE + timedelta(days=1)  # any proof is stale before it is forgotten
 _REPLIES_KEPT = timedelta(days=30)
 
 COLLECTIONS: tuple[Collection, ...] = (
     *SPOOL_COLLECTIONS,
     *CHAT_COLLECTIONS,
-    Collection(PROOFS, (Index((("at", 1),), expire_after=_PROOFS_KEPT),)),
+    Collection(PROOFS, (Index((("used_at", 1),), expire_after=_PROOFS_KEPT),)),
     Collection(CONVERSATIONS),
     Collection(
         REPLIES,
@@ -72,12 +73,15 @@ async def keep(store: Store, blobs: Sequence[Blob]) -> None:
 
 
 async def require_first_use(
-    store: Store, account: ChannelAccount, proof: str, body: bytes, now: datetime
+    store: Store, provider: str, proof: str, body: bytes, now: datetime
 ) -> None:
-    """Refuse a proof that came with another body before; the same body is a provider's retry."""
-    named = f"{account.provider}/{account.name}/{proof}"
+    """Refuse a proof that came with another body before; the same body is a provider's retry.
+
+    Before means at any channel account of the provider: several may have one key.
+    """
+    named = f"{provider}/{proof}"
     proof_id, digest = (hashlib.sha256(part).hexdigest() for part in (named.encode(), body))
-    if await store.insert(PROOFS, {"_id": proof_id, "body": digest, "at": now}):
+    if await store.insert(PROOFS, {"_id": proof_id, "body": digest, "used_at": now}):
         return
     before = await store.find_one(PROOFS, {"_id": proof_id})
     if before is None or before["body"] != digest:
@@ -99,6 +103,7 @@ def conversation_from(document: Document) -> Conversation:
         account=document["account"],
         channel=document["channel"],
         points=tuple(Point(**point) for point in document["points"]),
+        pairs=tuple(Pair(**pair) for pair in document["pairs"]),
         root=Link(**document["root"]) if document["root"] else None,
         thread=tuple(Link(**link) for link in document["thread"]),
         window_closes_at=document["window_closes_at"],

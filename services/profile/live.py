@@ -6,14 +6,15 @@ the stream did not bring (`feed`), so a broken stream delays an entry and never 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Protocol
 
 from services.profile import store
 from services.profile.domain.timeline import Entry
 from shared.errors import Unavailable
-from shared.observability import Metrics
+from shared.observability import UNWATCHED, Metrics, Progress
 
 QUEUE = 200  # entries; a customer's whole busy hour, and about 1 MB for a reader that hangs
 _FIRST_PAUSE = 0.5
@@ -23,8 +24,13 @@ _LONGEST_PAUSE = 10.0  # seconds; readers' own look in the store comes every 15
 class Watched(Protocol):
     """The part of `shared.mongo.Database` that watching needs."""
 
-    def watch(self, collection: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield each document as it is inserted; raise `Unavailable` when the stream breaks."""
+    def watch(
+        self, collection: str, *, looked: Callable[[], None] = ...
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield each document as it is inserted; raise `Unavailable` when the stream breaks.
+
+        Calls `looked` whenever MongoDB has answered.
+        """
         ...
 
 
@@ -80,12 +86,14 @@ class Live:
         """Count from now on in these metrics."""
         self._metrics = metrics
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Watch for life; when the change stream breaks, open it again, ever less often."""
-        pause = self._first_pause
+        pause, looked = self._first_pause, partial(health.tick, "timeline stream")
         while True:
+            looked()
             try:
-                async with aclosing(self._database.watch(store.TIMELINE)) as documents:  # type: ignore[type-var]
+                watching = self._database.watch(store.TIMELINE, looked=looked)
+                async with aclosing(watching) as documents:  # type: ignore[type-var]
                     async for document in documents:
                         pause = self._first_pause
                         self._hand_out(document)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from shared.events.envelope import ContactPoint, Id, Record, Word
+from shared.events.envelope import ContactPoint, Id, Moment, Record, Word
 
 CHANNELS = ("voice", "email", "sms", "messaging", "social", "chat", "form", "portal")
 """The channels of this version; the list is open, a reader must not refuse another one."""
@@ -36,9 +36,9 @@ class ContactData(Record):
     display_name: ShortText | None = None
     locale: Annotated[str, StringConstraints(max_length=35)] | None = None
     reply_to: Annotated[str, StringConstraints(max_length=1_000)] | None = None
-    window_closes_at: AwareDatetime | None = None
-    occurred_at: AwareDatetime | None = None
-    received_at: AwareDatetime
+    window_closes_at: Moment | None = None
+    occurred_at: Moment | None = None
+    received_at: Moment
     provider_event_id: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     raw: dict[str, Any] | None = None
 
@@ -118,7 +118,7 @@ class DeliveryChangedData(ContactData):
     """
 
     message_id: Id | None = None
-    up_to: AwareDatetime | None = None
+    up_to: Moment | None = None
     status: Word
     reason: ShortText | None = None
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shared.events.contact_data import FormField, ShortText
-from shared.events.envelope import ContactPoint, Event, Id, Record
+from shared.events.envelope import ContactPoint, Event, Id, Moment, Record
 
 
 class Purchase(Record):
@@ -16,7 +16,7 @@ class Purchase(Record):
 
     purchase_id: Id
     what: ShortText
-    bought_at: AwareDatetime
+    bought_at: Moment
     amount: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 
@@ -34,8 +34,8 @@ class CustomerRecordedData(Record):
     fields: Annotated[tuple[FormField, ...], Field(max_length=200)] = ()
     purchases: Annotated[tuple[Purchase, ...], Field(max_length=200)] = ()
     verified: Annotated[tuple[ContactPoint, ...], Field(max_length=50)] = ()
-    recorded_at: AwareDatetime
-    received_at: AwareDatetime
+    recorded_at: Moment
+    received_at: Moment
 
 
 class CustomerRecorded(Event):

@@ -8,8 +8,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
+from shared.clock import is_sound, to_milliseconds
 from shared.ids import derived_id
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
@@ -21,6 +30,19 @@ ContactPoint = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:.+$", min_length=3, max_length=400)
 ]
 """An address of a customer with its scheme, such as `tel:+38640123456`."""
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not is_sound(moment):
+        raise PydanticCustomError("time_out_of_range", "A time must be from 1970 to 2200")
+    return to_milliseconds(moment)
+
+
+Moment = Annotated[
+    AwareDatetime, AfterValidator(_in_range), Field(description="A time from 1970 to 2200.")
+]
+"""A time as events carry it: RFC 3339 with a zone, from 1970 to 2200; read in UTC and whole
+milliseconds. Every store we write to can hold it."""
 
 
 class Record(BaseModel):
@@ -67,7 +89,7 @@ class Event(Record):
     id: Id
     source: Annotated[str, StringConstraints(min_length=1, max_length=512)]
     type: str
-    time: AwareDatetime
+    time: Moment
     subject: str | None = None
     datacontenttype: Literal["application/json"] = "application/json"
     partitionkey: Annotated[str, StringConstraints(min_length=1, max_length=512)]

@@ -6,9 +6,9 @@ opened the case.
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from shared.events.envelope import About, Event, Id, Record, Word
+from shared.events.envelope import About, Event, Id, Moment, Record, Word
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Units = Annotated[int, Field(ge=1, le=10_000)]
@@ -28,7 +28,7 @@ class WorkItemSubmittedData(Record):
     required_skills: tuple[Word, ...] = ()
     capacity_units: Units = 1
     priority: int = 0
-    arrived_at: AwareDatetime
+    arrived_at: Moment
     policy_version: str
 
 
@@ -134,7 +134,7 @@ class WorkItemQueuedData(WorkItemData):
     `reason` is `arrived`, `declined`, `expired` or `withdrawn`.
     """
 
-    arrived_at: AwareDatetime
+    arrived_at: Moment
     reason: Word = "arrived"
 
 
@@ -159,7 +159,7 @@ class OfferMadeData(OfferData):
     `excluded` counts agents by the rule that excluded them, such as `away` or `skill`.
     """
 
-    expires_at: AwareDatetime
+    expires_at: Moment
     considered: int
     excluded: dict[str, int] = Field(default_factory=dict)
     policy_version: str

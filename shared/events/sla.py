@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime
-
-from shared.events.envelope import About, Event, Id, Record, Word
+from shared.events.envelope import About, Event, Id, Moment, Record, Word
 
 
 class ClockData(Record):
@@ -16,8 +14,8 @@ class ClockData(Record):
     about: About
     clock_id: Id
     target: Word
-    started_at: AwareDatetime
-    due_at: AwareDatetime
+    started_at: Moment
+    due_at: Moment
     charter_version: str
 
 
@@ -58,7 +56,7 @@ class ClockMetData(ClockData):
     `corrects_breach` says that a breach was announced before this earlier reply was heard of.
     """
 
-    stopped_at: AwareDatetime
+    stopped_at: Moment
     corrects_breach: bool = False
 
 

@@ -220,24 +220,29 @@ class Database:
         return b"".join(by_id[piece_id] for piece_id in ids)
 
     async def watch(
-        self, collection: str, opened: Callable[[], None] = lambda: None
+        self,
+        collection: str,
+        opened: Callable[[], None] = lambda: None,
+        looked: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Document]:
         """Yield each document as it is inserted, from now on (majority-committed, in order).
 
         Calls `opened` once nothing can be missed any more: whoever reads then what was inserted
-        before, and takes what is yielded, has everything. Raises `Unavailable` when the stream
-        breaks; watch again and read what was missed.
+        before, and takes what is yielded, has everything. Calls `looked` whenever MongoDB has
+        answered, which it does once a second while there is nothing to yield. Raises `Unavailable`
+        when the stream breaks; watch again and read what was missed.
         """
         try:
             async with self.raw[collection].watch(
                 [{"$match": {"operationType": "insert"}}]
             ) as stream:
-                first = await stream.try_next()  # Motor opens it only now
+                change = await stream.try_next()  # Motor opens it only now
                 opened()
-                if first is not None:
-                    yield first["fullDocument"]
-                async for change in stream:
-                    yield change["fullDocument"]
+                while change is not None or stream.alive:
+                    looked()
+                    if change is not None:
+                        yield change["fullDocument"]
+                    change = await stream.try_next()
         except PyMongoError as error:
             raise Unavailable(
                 f"The change stream broke ({type(error).__name__}).", "Watch again."

@@ -1,19 +1,42 @@
 """Health that tells the truth: alive means making progress, ready means able to take work.
 
-Liveness is the consume loops' own ticks and the event loop's punctuality. Readiness is MongoDB
-answering and not draining; it never depends on Kafka, or a broker's restart would take every
-door away at the very moment customers still knock.
+Liveness is the ticks of every loop that runs for life and the event loop's punctuality. Readiness
+is MongoDB answering and not draining; it never depends on Kafka, or a broker's restart would take
+every door away at the very moment customers still knock.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from shared.errors import Unavailable
 
 STALLED_AFTER = 120.0  # seconds: a batch and a tick may each use up their 30 s for MongoDB
 LOOP_LAG_LIMIT = 5.0  # seconds: no single step of ours may block that long
 _PING_EVERY = 1.0
+
+
+class Progress(Protocol):
+    """Where a loop that runs for life tells that it gets on; `Health` is one.
+
+    A loop ticks at least every half minute, whether there is work or not, and never while it waits
+    for a single step: from its first tick on, silence for `STALLED_AFTER` ends the process.
+    """
+
+    def tick(self, loop: str) -> None:
+        """Note that a loop made progress now."""
+        ...
+
+
+class Unwatched:
+    """A `Progress` that nobody looks at, for loops outside of a service."""
+
+    def tick(self, loop: str) -> None:
+        """Forget it."""
+
+
+UNWATCHED = Unwatched()
 
 
 class Health:

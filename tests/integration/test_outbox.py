@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,16 +13,20 @@ import pytest
 
 from services.ingest.attachments import Attachments
 from services.ingest.domain.delivery import GIVE_UP_AFTER, Step
+from services.ingest.domain.outcomes import Outcome
 from services.ingest.metrics import METRICS
 from services.ingest.outgoing import Guard
+from services.ingest.readers import IsolatedReader
 from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import LEASE, ReplyStore
+from services.ingest.senders.contract import Reply
 from services.ingest.senders.whatsapp import WhatsAppSender
 from services.ingest.store import COLLECTIONS, CONVERSATIONS, REPLIES, conversation_document
 from shared.mongo import Database
 from shared.observability.metrics import Metrics
 from tests.support.builders_ingest import NOW, FakePublisher, StoppedClock
 from tests.support.builders_outbox import (
+    IDS,
     WHATSAPP,
     conversation,
     doors,
@@ -37,6 +41,12 @@ from tests.support.provider_stub import (
     provider_stub,
     whatsapp_takes_it,
 )
+
+ENDLESS_ID = Script(200, b'{"messages": [{"id": "' + 300 * b"w" + b'"}]}')
+
+
+async def no_chat(reply: Reply) -> Outcome:
+    raise AssertionError("these replies go to a provider")
 
 
 @dataclass
@@ -61,7 +71,8 @@ class Office:
             own,
             guard,
             self.publisher,
-            Attachments(self.database, own, guard),
+            Attachments(self.database, own, guard, IDS, IsolatedReader()),
+            deliver=no_chat,
             clock=self.clock,
             meter=self.metrics,
         )
@@ -197,7 +208,7 @@ async def test_a_provider_that_says_later_gets_it_later_and_once(office: Office)
     assert office.texts() == ["Reply 1"] * 3
 
 
-@pytest.mark.parametrize("script", [Script(500), Script(502), DROP, Script(200, b"{}")])
+@pytest.mark.parametrize("script", [Script(500), Script(502), DROP, Script(200, b"{}"), ENDLESS_ID])
 async def test_an_outcome_that_nobody_knows_is_told_and_never_tried_again(
     office: Office, script: Script
 ) -> None:
@@ -234,7 +245,7 @@ async def test_what_the_provider_refuses_has_failed_with_its_reason(office: Offi
     [reply_id] = await office.add(1)
     office.start()
     failed = await office.becomes(reply_id, "failed")
-    assert failed["reason"] == "HTTP 400, code 131026"
+    assert failed["reason"] == "Meta error 131026"
 
 
 async def test_a_provider_that_fails_is_left_alone_and_tried_again_by_one(office: Office) -> None:
@@ -251,7 +262,7 @@ async def test_a_provider_that_fails_is_left_alone_and_tried_again_by_one(office
     held = await office.add(11, 12)
 
     async def postponed() -> bool:
-        return (await office.reply(held[0]))["next_at"] > office.clock.time
+        return bool((await office.reply(held[0]))["next_at"] > office.clock.time)
 
     await eventually(postponed, "the breaker holds it back")
     assert len(office.provider.asked) == 5
@@ -349,7 +360,7 @@ async def test_what_could_not_be_published_is_published_later_under_the_same_id(
     office.start()
 
     async def settled() -> bool:
-        return (await office.reply(reply_id))["state"] == "sent"
+        return bool((await office.reply(reply_id))["state"] == "sent")
 
     await eventually(settled, "it is sent")
     assert (await office.reply(reply_id))["open"]
@@ -368,3 +379,31 @@ async def test_three_automatic_replies_an_hour_and_no_fourth(office: Office) -> 
     later = now + timedelta(minutes=60)
     taken = await asyncio.gather(*(store.take_slot("hash", 3, later) for _ in range(12)))
     assert taken.count(True) == 3
+
+
+async def test_one_account_that_hangs_holds_up_no_other_however_much_it_has_waiting(
+    office: Office,
+) -> None:
+    answers = asyncio.Event()
+    office.provider.usual = replace(whatsapp_takes_it(), wait=answers)
+    for number in range(200):
+        await office.add(1, conversation_id=f"conv_{number}", template="late", language="sl")
+    other = {**reply_to(1, office.clock.now()), "provider": "email", "account": "archive"}
+    assert await office.store.add(other)
+    office.clock.time += timedelta(seconds=1)
+    office.start()
+    await office.becomes(other["_id"], "failed", 5.0)
+    answers.set()
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_it_ends_when_it_is_told_to_just_as_it_is_woken(office: Office, steps: int) -> None:
+    outbox = office.start()
+    _, task = office.running[0]
+    await asyncio.sleep(0.05)
+    outbox.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done

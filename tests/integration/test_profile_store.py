@@ -8,6 +8,7 @@ import pytest
 
 from services.profile import store
 from services.profile.api import read_piece
+from shared.clock import EARLIEST, LATEST
 from shared.mongo import Database
 from shared.streams.state import load, write
 from tests.support.builders_profile import (
@@ -105,6 +106,13 @@ async def test_what_bson_has_no_room_for_is_kept(database: Any) -> None:
     assert {entry.kind for entry in entries} == {"throughline.parcel.lost.v1", "message.received"}
     assert next(entry for entry in entries if entry.opaque).data == data
     assert next(entry for entry in entries if not entry.opaque).data["raw"] == {"big": 2**70}
+
+
+async def test_the_first_and_the_last_time_there_is_are_kept(database: Any) -> None:
+    for number, moment in enumerate((EARLIEST, LATEST)):
+        await put(database, message(TEL, number=number, window_closes_at=moment))
+    entries = await store.recorded_since(database, [customer_id(TEL)], NOON, 10)
+    assert {entry.data["window_closes_at"] for entry in entries} == {EARLIEST, LATEST}
 
 
 async def test_entries_recorded_since_come_in_that_order(database: Any) -> None:

@@ -249,7 +249,7 @@ async def test_what_can_never_be_sent_is_refused_at_once(desk: Desk) -> None:
     assert await code(WHATSAPP, 422, sneaky=1) == "invalid"
     foreign = [{"reference": "blob:somebody-elses-mail"}]
     assert await code(WHATSAPP, 422, attachments=foreign) == "unknown-attachment"
-    files = [{"reference": "https://files.example.com/a.pdf"}]
+    files = [{"reference": f"https://files.example.com/{name}.pdf"} for name in "ab"]
     assert await code(WHATSAPP, 422, attachments=files) == "not-sendable"
     keyless = await desk.client.post(
         f"/v1/conversations/{WHATSAPP}/replies", json={"text": "x", "sender": "agent"}
@@ -347,23 +347,28 @@ async def test_a_bot_does_not_answer_an_out_of_office_mail(desk: Desk) -> None:
 
 async def test_a_file_of_a_conversation_is_given_shielded_and_no_other_is(desk: Desk) -> None:
     database = desk.deployment.database("ingest")
-    await database.put_blob("mail_1", b"<script>alert(1)</script>")
+    ours = IDS.blob_id("whatsapp", "main", "1")
+    theirs = IDS.blob_id("email", "support", "1")
+    for blob in (ours, theirs):
+        await database.put_blob(blob, b"<script>alert(1)</script>")
     database.close()
-    file = {"reference": "blob:mail_1", "media_type": "text/html", "name": 'a\r\n"b".html'}
+    file = {"reference": f"blob:{ours}", "media_type": "text/html", "name": 'a\r\n"b".html'}
+    foreign = {"reference": f"blob:{theirs}"}
     inside = {"reference": "https://169.254.169.254/latest/meta-data"}
-    await desk.hears(from_whatsapp(NOW, attachments=(file, inside)))
+    await desk.hears(from_whatsapp(NOW, attachments=(file, inside, foreign)))
 
     async def get(reference: str) -> httpx.Response:
         query = {"conversation": WHATSAPP, "reference": reference}
         return await desk.client.get("/v1/attachments", params=query)
 
-    given = await get("blob:mail_1")
+    given = await get(f"blob:{ours}")
     assert given.content == b"<script>alert(1)</script>"
     assert given.headers["content-type"] == "application/octet-stream"
     assert given.headers["content-disposition"].startswith("attachment; filename*=UTF-8''a%0D%0A")
     assert given.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in given.headers["content-security-policy"]
     assert (await get("blob:another")).status_code == 404
+    assert (await get(f"blob:{theirs}")).status_code == 424
     assert (await get("https://example.com/")).status_code == 404
     refused = await get("https://169.254.169.254/latest/meta-data")
     assert (refused.status_code, refused.json()["error"]["code"]) == (424, "not-fetched")

@@ -1,5 +1,6 @@
 """A conversation is the same in whatever order, and however often, its facts are heard."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.conversations import Conversation, Fact, hear
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in, with_token
-from shared.ids import KeyedIds
+from shared.ids import KeyedIds, is_conversation_id
 from tests.support.builders import NOON
 
 IDS = KeyedIds("a key for tests only")
@@ -56,6 +57,32 @@ def test_order_does_not_matter(data: st.DataObject, facts: list[Fact]) -> None:
 def test_hearing_again_changes_nothing(data: st.DataObject, facts: list[Fact]) -> None:
     again = data.draw(st.lists(st.sampled_from(facts), max_size=20))
     assert heard([*facts, *again]) == heard(facts)
+
+
+@given(st.data(), histories())
+def test_facts_of_another_account_change_nothing(data: st.DataObject, facts: list[Fact]) -> None:
+    known = heard(facts)
+    places = [("tests", "other"), ("zzz", "main"), ("aaa", "main")]
+    provider, account = data.draw(st.sampled_from(places))
+    for fact in data.draw(histories()):
+        foreign = replace(fact, event_id="evt_foreign", provider=provider, account=account)
+        assert hear(known, foreign) == known
+
+
+@given(st.text(), st.text(), st.text(), st.text(), st.text())
+def test_a_conversation_is_of_its_own_account_only(
+    provider: str, account: str, thread: str, other_provider: str, other_account: str
+) -> None:
+    conversation_id = IDS.conversation_id(provider, account, thread)
+    assert is_conversation_id(conversation_id)
+    assert IDS.is_conversation_of(conversation_id, provider, account)
+    same = (provider, account) == (other_provider, other_account)
+    assert IDS.is_conversation_of(conversation_id, other_provider, other_account) == same
+
+
+@given(st.text())
+def test_whatever_is_given_as_a_conversation_is_no_error(given_id: str) -> None:
+    assert not IDS.is_conversation_of(given_id, "tests", "main")
 
 
 @given(histories())

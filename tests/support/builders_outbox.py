@@ -1,6 +1,7 @@
 """Builders for replies: a policy with two channel accounts that can send, and conversations."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from shared.events.contact import MessageReceived
 from shared.ids import KeyedIds, derived_id
 from tests.support.builders import a_message_received
 from tests.support.deployment import ID_KEY
+from tests.support.memory_database import MemoryDatabase
 
 IDS = KeyedIds(ID_KEY)
 KEY = "desk.a-secret-of-the-agents-desktop"
@@ -78,6 +80,24 @@ def channels(whatsapp_url: str = "http://127.0.0.1:1", relay_port: int = 1) -> d
             },
         ],
     }
+
+
+class ReplyDocuments(MemoryDatabase):
+    """What taking a reply in reads and adds; nothing is changed."""
+
+    async def change_one(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        update: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> dict[str, Any] | None:
+        """Refuse: a reply that was taken in is changed by the outbox alone."""
+        raise NotImplementedError
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        """Return nothing: there are no blobs."""
+        return None
 
 
 def write_policy(folder: Path, given: dict[str, Any]) -> str:

@@ -56,11 +56,14 @@ class ChatMemory(MemoryDatabase):
         return await super().find(*arguments, **more)
 
     async def watch(
-        self, collection: str, opened: Callable[[], None] = lambda: None
+        self,
+        collection: str,
+        opened: Callable[[], None] = lambda: None,
+        looked: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield what is inserted from now on."""
         opened()
-        async for document in super().watch(collection):
+        async for document in super().watch(collection, looked=looked):
             yield document
 
     def _require_up(self) -> None:
@@ -111,7 +114,11 @@ def reply(session: str, text: str, **more: Any) -> Reply:
 
 @asynccontextmanager
 async def chat_house(
-    places: int = 100, presence: Presence | None = None, ping: float = 20.0, demo: bool = True
+    places: int = 100,
+    presence: Presence | None = None,
+    ping: float = 20.0,
+    demo: bool = True,
+    per_peer: int = 0,
 ) -> AsyncIterator[ChatHouse]:
     """Serve a web chat on a free port."""
     fakes, memory = Fakes(), ChatMemory()
@@ -122,7 +129,7 @@ async def chat_house(
         name: replace(account, origins=account.origins | {own})
         for name, account in read_chat_accounts(DOORS).items()
     }
-    server = ChatServer(chat, accounts, places)
+    server = ChatServer(chat, accounts, places, per_peer)
     app = create_api("chat", "1")
     app.router.routes.extend([*server.routes(), *ChatPages(accounts, demo=demo).routes()])
     config = uvicorn.Config(

@@ -13,6 +13,8 @@ from services.ingest.app import create_http
 from services.ingest.attachments import Attachments
 from services.ingest.domain.gate import Gate
 from services.ingest.outgoing import Guard
+from services.ingest.rates import Rates
+from services.ingest.readers import IsolatedReader
 from services.ingest.replies.api import ReplyApi
 from services.ingest.replies.taking import Replies
 from services.ingest.store import CONVERSATIONS, conversation_document
@@ -60,7 +62,8 @@ def reply_api(fakes: Fakes) -> ReplyApi:
     """Return the API of replies, with a WhatsApp account that could send."""
     desk, doors = FakeDesk(), builders_outbox.doors("http://127.0.0.1:1")
     replies = Replies(desk, doors, fakes.clock, IDS, wake=lambda: None)
-    return ReplyApi(api_keys(), replies, Attachments(desk, doors, Guard()), fakes.clock)
+    files = Attachments(desk, doors, Guard(), IDS, IsolatedReader())
+    return ReplyApi(api_keys(), replies, files, fakes.clock, Rates())
 
 
 def hook_app(fakes: Fakes) -> FastAPI:

@@ -6,7 +6,7 @@ so a difference between the two shows.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -58,7 +58,9 @@ class MemoryDatabase:
                 queue.put_nowait(copy.deepcopy(document))
         return True
 
-    async def watch(self, collection: str) -> AsyncIterator[Document]:
+    async def watch(
+        self, collection: str, *, looked: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Document]:
         """Yield each document as it is inserted."""
         queue: asyncio.Queue[Document] = asyncio.Queue()
         self._watchers.append((collection, queue))
@@ -66,6 +68,7 @@ class MemoryDatabase:
         self.unwatched.clear()
         try:
             while True:
+                looked()
                 yield await queue.get()
         finally:
             self._watchers.remove((collection, queue))

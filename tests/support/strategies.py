@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 _MORE = 3  # elements or characters above the least: longer ones only make tests slower
 _INT64 = 2**63
 _LIMITS = ("min_length", "max_length", "pattern", "ge", "le")
-_MOMENTS = st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1))  # noqa: DTZ001
+_MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 _INTEGERS = st.integers(-_INT64, _INT64 - 1)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

@@ -13,12 +13,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from services.ingest.chat.presence import Standing
+from services.ingest.chat.server import peer_of
 from services.ingest.chat.socket import BURST, PATIENCE
 from services.ingest.chat.store import KEPT, PAGE
-from services.ingest.domain.chat import GAP, TEXT, session_id
+from services.ingest.domain.chat import GAP, TEXT, Finished, Said, session_id
 from services.ingest.senders.contract import File, Refused, Sent
 from shared.errors import Unavailable
-from tests.support.builders_ingest import NOW
+from tests.support.builders_ingest import DOORS, NOW
 from tests.support.chat import ORIGIN, ChatHouse, Visitor, chat_house, soon
 
 
@@ -280,6 +281,40 @@ async def test_ending_what_is_not_open_ends_nothing(house: ChatHouse) -> None:
     assert house.fakes.publisher.events == []
 
 
+async def test_an_end_with_the_id_of_a_message_is_that_message_again(house: ChatHouse) -> None:
+    visitor = await arrived(house)
+    message_id = await visitor.say("Hello")
+    first = await visitor.next("ack")
+    await visitor.send(type="end", id=message_id)
+    assert await visitor.next("ack") == first
+    assert events(house, "interaction.ended") == []
+    assert [entry["open"] for entry in house.history()] == [True]
+
+
+async def test_an_end_sent_twice_is_told_its_number_again(house: ChatHouse) -> None:
+    visitor = await arrived(house)
+    await visitor.say("Hello")
+    await visitor.next("ack")
+    for _ in range(2):
+        await visitor.send(type="end", id="end-00001")
+        assert (await visitor.next("ack"))["seq"] == 2
+    assert len(events(house, "interaction.ended")) == 1
+
+
+async def test_no_id_of_a_visitors_keeps_us_from_ending_an_interaction(house: ChatHouse) -> None:
+    visitor, sessions = await arrived(house), house.chat.sessions
+    assert visitor.token is not None
+    visit = sessions.visit(DOORS["webchat", "main"], visitor.token, None)
+    for number in range(1, 10):
+        await sessions.say(visit, Said(f"message-{number}", "Hello"))
+        await sessions.finish(visit, Finished(f"finished-{number}"))
+    await visitor.say("The tenth interaction", "ended-10")
+    await visitor.next("ack")
+    entry = await sessions.finish(visit, reason="timeout")
+    assert entry is not None
+    assert (entry.kind, entry.open) == ("ended", False)
+
+
 async def test_a_chat_that_was_silent_for_hours_is_over_before_the_next_message(
     house: ChatHouse,
 ) -> None:
@@ -346,6 +381,35 @@ async def test_there_are_only_so_many_places_and_they_are_given_back() -> None:
         await first.socket.close()
         await soon(lambda: len(house.server._sockets) == 1)
         await arrived(house)
+
+
+async def test_one_address_cannot_hold_all_places() -> None:
+    async with chat_house(per_peer=2) as house:
+        first, _second = await arrived(house), await arrived(house)
+        with pytest.raises(InvalidStatus) as refused:
+            await arrived(house)
+        assert refused.value.response.status_code == 429
+        assert refused.value.response.headers["Retry-After"]
+        assert first.socket is not None
+        await first.socket.close()
+        await soon(lambda: len(house.server._sockets) == 1)
+        await arrived(house)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("a-socket-file", "a-socket-file", True),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_address(one: str, other: str, same: bool) -> None:
+    assert (peer_of(one) == peer_of(other)) is same
 
 
 async def test_a_token_of_another_account_or_made_up_opens_nothing_of_anybody(

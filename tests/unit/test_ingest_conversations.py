@@ -1,9 +1,14 @@
 """What ingest remembers of a conversation, from the events to the document and back."""
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from services.ingest.domain.conversations import Conversation, hear
 from services.ingest.replies import conversation_index
+from services.ingest.replies.events import event_of
+from services.ingest.replies.store import reply_document
 from services.ingest.store import (
     CONVERSATIONS,
     conversation_document,
@@ -15,6 +20,7 @@ from shared.events.envelope import About
 from shared.events.routing import CaseOpened, CaseOpenedData
 from shared.streams import Received, State
 from tests.support.builders import NOON, a_message_received
+from tests.support.builders_replies import reply as a_reply
 
 HOUR = timedelta(hours=1)
 
@@ -78,7 +84,65 @@ def test_the_contact_point_used_last_comes_first() -> None:
             time=NOON + HOUR, contact_points=("whatsapp:p/SI.1", "tel:+38640555011")
         ),
     )
-    assert known.contact_points == ("whatsapp:p/SI.1", "tel:+38640555011", "tel:+38640555010")
+    assert known.contact_points == ("whatsapp:p/SI.1", "tel:+38640555011")
+
+
+def test_a_strangers_address_is_not_the_customers() -> None:
+    ana = a_message_received(contact_points=("email:ana@example.si",))
+    stranger = a_message_received(time=NOON + HOUR, contact_points=("email:bor@example.com",))
+    again = a_message_received(time=NOON + 2 * HOUR, contact_points=("email:ana@example.si",))
+    assert conversation(ana, stranger).contact_points == ("email:bor@example.com",)
+    assert conversation(ana, stranger, again).contact_points == ("email:ana@example.si",)
+
+
+def test_what_the_provider_told_together_stays_one_persons() -> None:
+    both = a_message_received(contact_points=("whatsapp:p/SI.1", "tel:+38640555011"))
+    stranger = a_message_received(time=NOON + HOUR, contact_points=("whatsapp:p/SI.2",))
+    one = a_message_received(time=NOON + 2 * HOUR, contact_points=("whatsapp:p/SI.1",))
+    assert conversation(both, stranger, one).contact_points == (
+        "whatsapp:p/SI.1",
+        "tel:+38640555011",
+    )
+
+
+def settled(state: str, **content: object) -> Any:
+    """Return the event of a settled reply to a person with two addresses."""
+    document = reply_document(
+        a_reply(contact_points=("whatsapp:p/SI.1", "tel:+38640555011"), **content),
+        provider="whatsapp",
+        account="main",
+        channel="messaging",
+        fingerprint="",
+    )
+    outcome = {"state": state, "reason": "refused", "message_id": "wamid.1", "settled_at": NOON}
+    return event_of({**document, **outcome})
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_our_own_event_names_only_whom_the_reply_went_to(state: str) -> None:
+    assert settled(state).data.contact_points == ("whatsapp:p/SI.1",)
+    to_number = settled(state, reply_to="+38640555011")
+    assert to_number.data.contact_points == ("tel:+38640555011",)
+    elsewhere = settled(state, reply_to="room-9")
+    assert elsewhere.data.contact_points == ("whatsapp:p/SI.1",)
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_a_reply_links_nobody_to_a_stranger_who_wrote_into_the_conversation(state: str) -> None:
+    ana, bor = "email:ana@example.si", "email:bor@example.com"
+    known = conversation(
+        a_message_received(contact_points=(ana,)),
+        a_message_received(time=NOON + HOUR, contact_points=(bor,)),
+    )
+    document = reply_document(
+        a_reply(contact_points=known.contact_points),
+        provider="email",
+        account="support",
+        channel="email",
+        fingerprint="",
+    )
+    outcome = {"state": state, "reason": "refused", "message_id": "m-9", "settled_at": NOON}
+    assert event_of({**document, **outcome}).data.contact_points == (bor,)
 
 
 def test_routing_tells_the_case() -> None:

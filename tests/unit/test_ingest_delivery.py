@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain import breaker as circuit
+from services.ingest.domain import limits
 from services.ingest.domain.breaker import Breaker
 from services.ingest.domain.delivery import (
     FIRST_PAUSE,
@@ -36,6 +37,16 @@ def test_a_message_the_provider_took_is_sent_under_its_id() -> None:
 
 def test_what_the_provider_never_takes_has_failed() -> None:
     assert step(Refused("HTTP 400, code 131026")) == Step("failed", "HTTP 400, code 131026")
+
+
+@pytest.mark.parametrize(
+    "outcome", [Refused("x" * 5_000), Later("\ud800" * 5_000), Unclear("x" * 999)]
+)
+def test_whatever_a_provider_says_an_event_can_tell_it(outcome: Outcome) -> None:
+    reason = step(outcome).reason
+    assert reason is not None
+    assert 0 < len(reason.encode()) <= 4 * limits.SHORT_TEXT
+    assert len(reason) <= limits.SHORT_TEXT
 
 
 def test_what_was_surely_not_sent_waits() -> None:

@@ -1,5 +1,6 @@
 """A reply as a mail: it threads, asks for answers where they are found, carries no injection."""
 
+import asyncio
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain import limits
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in
 from services.ingest.outgoing import Guard, NotSent
 from services.ingest.replies.submission import submit
@@ -209,3 +211,28 @@ async def test_a_relay_that_is_not_there_has_surely_not_sent_it() -> None:
         gone = relay.port
     with pytest.raises(NotSent):
         await submit(Guard([f"127.0.0.1:{gone}"]), at(gone))
+
+
+async def test_a_mail_given_up_before_its_text_went_out_stays_unsent_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SUBMISSION_SECONDS", 0.5)
+    given_up = asyncio.Event()
+    after_data: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def slow_relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 relay.example.com\r\n")
+        while not (await reader.readline()).startswith(b"DATA"):
+            writer.write(b"250 OK\r\n")
+        await given_up.wait()
+        writer.write(b"354 Go ahead\r\n")
+        after_data.set_result(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(slow_relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(NotSent):
+        await submit(Guard([f"127.0.0.1:{port}"]), at(port))
+    given_up.set()
+    assert await after_data == b""
+    server.close()

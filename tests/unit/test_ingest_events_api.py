@@ -89,10 +89,32 @@ async def test_a_reply_names_the_conversation_by_our_own_id() -> None:
     fakes = Fakes()
     conversation = IDS.conversation_id("whatsapp", "main", "SI.1")
     reply = message_event(
-        type="throughline.message.sent.v1", data_conversation_id=conversation, data_sender="agent"
+        type="throughline.message.sent.v1",
+        data_provider="whatsapp",
+        data_channel_account="main",
+        data_conversation_id=conversation,
+        data_sender="agent",
     )
     assert (await post(fakes, reply)).status_code == 202
     assert fakes.publisher.events[0].partitionkey == conversation
+
+
+async def test_an_id_of_another_accounts_conversation_is_refused() -> None:
+    fakes = Fakes()
+    theirs = IDS.conversation_id("whatsapp", "main", "SI.1")
+    scoped = {"channel_accounts": ["demo-portal/main"]}
+    answer = await post(fakes, message_event(data_conversation_id=theirs), key_policy=scoped)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "foreign-conversation"
+    assert fakes.publisher.events == []
+
+
+async def test_what_only_looks_like_our_id_is_the_name_of_a_thread() -> None:
+    fakes = Fakes()
+    name = f"conv_{'z' * 32}"
+    assert (await post(fakes, message_event(data_conversation_id=name))).status_code == 202
+    ours = IDS.conversation_id("demo-portal", "main", name)
+    assert fakes.publisher.events[0].partitionkey == ours
 
 
 async def test_a_customer_record_is_keyed_by_its_first_contact_point() -> None:
@@ -177,6 +199,57 @@ async def test_what_is_wrong_with_an_event_is_said_and_nothing_is_published(
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["code"] == code
     assert fakes.publisher.events == []
+
+
+BLOB = f"blob:{IDS.blob_id('demo-portal', 'main', 'somebody')}"
+RECORDED: dict[str, Any] = {
+    "type": "throughline.interaction.recorded.v1",
+    "data_message_id": None,
+    "data_text": None,
+    "data_interaction_id": "call-1",
+    "data_recording": {"reference": BLOB},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data_attachments": [{"reference": f"{BLOB}#1"}]}, {"data_original": BLOB}, RECORDED],
+)
+async def test_an_integrator_names_none_of_the_files_that_we_keep(changes: dict[str, Any]) -> None:
+    fakes = Fakes()
+    answer = await post(fakes, message_event(**changes))
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "forbidden-reference"
+    assert fakes.publisher.events == []
+
+
+LINKS: tuple[dict[str, Any], ...] = (
+    {"data_contact_points": ["email:ana.kovac@example.si", "tel:+38640123456"]},
+    {
+        "type": "throughline.contact-point.changed.v1",
+        "data_message_id": None,
+        "data_text": None,
+        "data_previous": "tel:+38640123456",
+        "data_current": "email:ana.kovac@example.si",
+    },
+)
+
+
+@pytest.mark.parametrize("changes", LINKS)
+async def test_who_may_not_tell_about_customers_links_nobody(changes: dict[str, Any]) -> None:
+    fakes = Fakes()
+    answer = await post(fakes, message_event(**changes), key_policy={"customer_records": False})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "forbidden-link"
+    assert fakes.publisher.events == []
+    assert (await post(fakes, message_event(**changes))).status_code == 202
+
+
+async def test_who_may_not_tell_about_customers_still_sends_their_messages() -> None:
+    same = ["email:ana.kovac@example.si", "email:Ana.Kovac@Example.si"]
+    event = message_event(data_contact_points=same)
+    answer = await post(Fakes(), event, key_policy={"customer_records": False})
+    assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("size", [2**63, 2**70, "9" * 30, -1])

@@ -131,9 +131,9 @@ def test_flowing_loses_no_word(text: str) -> None:
     assert [c for c in unflow(text) if c in "ab"] == [c for c in text if c in "ab"]
 
 
-@given(st.binary(min_size=16, max_size=16))
-def test_what_we_sign_leads_back_to_its_conversation(raw: bytes) -> None:
-    conversation = f"conv_{raw.hex()}"
+@given(st.text())
+def test_what_we_sign_leads_back_to_its_conversation(thread: str) -> None:
+    conversation = IDS.conversation_id("email", "support", thread)
     address = answer_address(conversation)
     message_id = our_message_id("reply_1", conversation, ANA)
     assert len(address.partition("@")[0]) <= 64
@@ -299,3 +299,18 @@ def test_no_html_takes_more_than_its_length_allows(unit: str) -> None:
     """Eight times the input: sixty-four times the time would be quadratic."""
     short, long = _seconds(unit, 30_000), _seconds(unit, 240_000)
     assert long < 24 * short + 0.02
+
+
+def test_a_mark_of_another_mailboxs_conversation_does_not_lead_there() -> None:
+    sales = IDS.conversation_id("email", "sales", "m1@example.si", ANA)
+    token = plus_token(IDS, sales)
+    trace = MailTrace(
+        "support@example.com",
+        ANA,
+        (f"support+{token}@example.com",),
+        (our_message_id("reply-1", sales, ANA),),
+        "m9@example.si",
+    )
+    choice = choose_conversation(trace, IDS, "email", "support")
+    assert choice.by == "thread"
+    assert choose_conversation(trace, IDS, "email", "sales").conversation_id == sales

@@ -9,10 +9,22 @@ from urllib.parse import urlencode
 
 import pytest
 
+from services.ingest.accounts import Door
 from services.ingest.adapters.contract import Parsed, Unparseable
 from services.ingest.adapters.mailgun import Mailgun
 from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
-from tests.support.builders_ingest import ACCOUNTS, FOLDERS, FORM, IDS, NOW, our_message_id, payload
+from services.ingest.adapters.schemes.base import tolerance_of
+from services.ingest.store import COLLECTIONS, PROOFS
+from tests.support.builders_ingest import (
+    ACCOUNTS,
+    FOLDERS,
+    FORM,
+    IDS,
+    NOW,
+    Fakes,
+    our_message_id,
+    payload,
+)
 
 ACCOUNT = ACCOUNTS["mailgun"]
 KEY, OLD_KEY = ACCOUNT.secrets["signing_key"]
@@ -108,6 +120,27 @@ def test_a_proof_counts_for_five_minutes_unless_the_account_says_more() -> None:
 
 def test_the_token_counts_for_one_body() -> None:
     assert Mailgun().once(form()) == TOKEN
+
+
+async def test_a_token_counts_for_one_body_at_all_accounts_that_share_a_key() -> None:
+    intake = Fakes().intake()
+    main, other = (Door(Mailgun(), replace(ACCOUNT, name=name)) for name in ("main", "other"))
+    genuine = form(**{"body-mime": "From: ana@example.com\r\n\r\nGenuine"})
+    forged = form(**{"body-mime": "From: ana@example.com\r\n\r\nForged"})
+    await intake.accept(main, genuine)
+    await intake.accept(main, genuine)  # a provider's retry
+    for door in (main, other):
+        with pytest.raises(SignatureRefused) as refused:
+            await intake.accept(door, forged)
+        assert refused.value.reason == "reused"
+
+
+def test_a_token_is_remembered_for_longer_than_any_option_lets_it_count() -> None:
+    patient = replace(ACCOUNT, options={**ACCOUNT.options, "max_age_seconds": "999999"})
+    (proofs,) = (one for one in COLLECTIONS if one.name == PROOFS)
+    (index,) = proofs.indexes
+    assert index.expire_after is not None
+    assert index.expire_after > tolerance_of(patient)
 
 
 def test_a_mail_in_parts_is_read_as_a_whole_one() -> None:

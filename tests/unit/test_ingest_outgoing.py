@@ -224,7 +224,7 @@ async def test_the_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monk
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with provider_stub(Script(body=b"direct")) as stub:
-        _, content = await fetch(Guard([stub.place]), f"{stub.url}/file")
+        _, content = await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url)
     assert content == b"direct"
 
 
@@ -243,7 +243,7 @@ REDIRECTS = [
 async def test_a_redirect_into_our_network_is_refused(location: str) -> None:
     async with provider_stub(Script(302, headers={"location": location})) as stub:
         with pytest.raises(FetchFailed):
-            await fetch(Guard([stub.place]), f"{stub.url}/file")
+            await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url)
         assert len(stub.asked) == 1
 
 
@@ -251,19 +251,53 @@ async def test_two_redirects_are_followed_and_a_third_is_not() -> None:
     hop = Script(302, headers={"location": "/next"})
     async with provider_stub(Script(body=b"here")) as stub:
         stub.script = [hop, hop]
-        assert (await fetch(Guard([stub.place]), f"{stub.url}/file"))[1] == b"here"
+        assert (await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url))[
+            1
+        ] == b"here"
         stub.script = [hop, hop, hop]
         with pytest.raises(FetchFailed, match="too often"):
-            await fetch(Guard([stub.place]), f"{stub.url}/file")
+            await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url)
 
 
-async def test_credentials_go_to_the_first_host_only() -> None:
-    async with provider_stub(Script(body=b"file")) as storage, provider_stub(Script()) as provider:
-        provider.script = [Script(307, headers={"location": f"{storage.url}/file"})]
-        guard = Guard([storage.place, provider.place])
-        await fetch(guard, f"{provider.url}/media", headers={"authorization": "Bearer secret"})
-    assert provider.asked[0].headers["authorization"] == "Bearer secret"
-    assert "authorization" not in storage.asked[0].headers
+async def test_credentials_go_to_the_first_host_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Recorder()
+    network.answers = [
+        httpx.Response(307, headers={"location": "https://storage.example.com/file"}),
+        httpx.Response(200, stream=httpx.ByteStream(b"file")),
+    ]
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda **_: network)
+    guard, secret = Guard(resolve=Resolver(["1.1.1.1"])), {"authorization": "Bearer secret"}
+    await fetch(guard, "https://provider.example.com/media", headers=secret)
+    provider, storage = network.requests
+    assert (provider.headers["host"], storage.headers["host"]) == (
+        "provider.example.com",
+        "storage.example.com",
+    )
+    assert provider.headers["authorization"] == "Bearer secret"
+    assert "authorization" not in storage.headers
+
+
+async def test_an_exception_of_the_operators_does_not_hold_for_what_a_stranger_wrote() -> None:
+    async with provider_stub(Script(body=b"inside")) as internal:
+        with pytest.raises(FetchFailed, match="only https"):
+            await fetch(Guard([internal.place]), f"{internal.url}/file")
+    assert internal.asked == []
+
+
+async def test_nor_does_it_behind_a_redirect_from_where_it_holds() -> None:
+    async with provider_stub(Script()) as proxy, provider_stub(Script(body=b"inside")) as internal:
+        proxy.script = [Script(302, headers={"location": f"{internal.url}/file"})]
+        guard = Guard([proxy.place, internal.place])
+        with pytest.raises(FetchFailed, match="only https"):
+            await fetch(guard, f"{proxy.url}/file", api_url=proxy.url)
+    assert internal.asked == []
+
+
+async def test_an_api_url_that_operators_did_not_allow_is_no_exception() -> None:
+    async with provider_stub(Script(body=b"inside")) as internal:
+        with pytest.raises(FetchFailed, match="only https"):
+            await fetch(Guard(), f"{internal.url}/file", api_url=internal.url)
+    assert internal.asked == []
 
 
 async def test_a_call_takes_a_redirect_for_an_answer() -> None:
@@ -276,7 +310,7 @@ async def test_a_call_takes_a_redirect_for_an_answer() -> None:
 async def test_a_file_over_the_limit_is_given_up_while_it_streams() -> None:
     async with provider_stub(Script(body=b"x" * 200_000)) as stub:
         with pytest.raises(FetchFailed, match="too large"):
-            await fetch(Guard([stub.place]), f"{stub.url}/file", limit=100_000)
+            await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url, limit=100_000)
 
 
 async def test_a_packed_file_is_refused_rather_than_unpacked() -> None:
@@ -284,7 +318,7 @@ async def test_a_packed_file_is_refused_rather_than_unpacked() -> None:
         Script(body=b"\x1f\x8b", headers={"content-encoding": "gzip"})
     ) as stub:
         with pytest.raises(FetchFailed, match="packed"):
-            await fetch(Guard([stub.place]), f"{stub.url}/file")
+            await fetch(Guard([stub.place]), f"{stub.url}/file", api_url=stub.url)
 
 
 async def test_a_call_that_reaches_nobody_was_surely_not_sent() -> None:

@@ -122,7 +122,7 @@ def test_a_bounce_says_why_and_a_passing_one_is_none() -> None:
 
 
 def test_news_are_in_the_conversation_we_told_postmark_of() -> None:
-    ours = "conv_" + "0a" * 16
+    ours = IDS.conversation_id("postmark", ACCOUNT.name, "any")
     event = only("delivery", Metadata={"throughline-conversation": ours})
     assert event.data.conversation_id == ours
     other = only("delivery", Metadata={"throughline-conversation": "conv_nonsense"})

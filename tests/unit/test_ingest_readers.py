@@ -10,7 +10,7 @@ import pytest
 from services.ingest.adapters.contract import Parsed
 from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
-from services.ingest.readers import IsolatedReader, read_here
+from services.ingest.readers import IsolatedReader, Unreadable, read_here
 from shared.errors import Unavailable
 from tests.support.adapters_that_fail import Fails
 from tests.support.builders_ingest import ACCOUNTS, IDS, NOW, payload
@@ -99,3 +99,34 @@ async def test_without_a_process_to_read_in_the_mail_comes_again(
     async with isolated() as reader:
         with pytest.raises(Unavailable):
             await read(reader, large(b"tell"))
+
+
+def with_file(content: bytes) -> bytes:
+    return (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nText\r\n--b\r\n"
+        b"Content-Type: application/pdf\r\n\r\n" + content + b"\r\n--b--\r\n"
+    )
+
+
+@pytest.mark.parametrize("content", [b"small", b"x" * limits.MAIL_ISOLATED])
+async def test_a_part_of_a_mail_is_taken_out_whatever_its_size(content: bytes) -> None:
+    async with isolated() as reader:
+        assert await reader.part(with_file(content), 3) == content
+        assert await reader.part(with_file(content), 4) is None
+
+
+async def test_a_large_mail_is_never_taken_apart_in_this_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    async with isolated() as reader:
+        with pytest.raises(Unavailable):
+            await reader.part(with_file(PADDING), 3)
+
+
+async def test_a_mail_that_kills_who_takes_it_apart_is_unreadable_and_the_next_is_not() -> None:
+    async with isolated(seconds=0.0) as reader:
+        with pytest.raises(Unreadable):
+            await reader.part(with_file(PADDING), 3)
+    async with isolated() as reader:
+        assert await reader.part(with_file(PADDING), 3) == PADDING

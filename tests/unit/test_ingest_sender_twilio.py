@@ -104,7 +104,28 @@ def test_when_nobody_knows_whether_it_was_sent_that_is_said() -> None:
 
 
 def test_a_picture_is_fetched_with_our_credentials_from_twilio_only() -> None:
-    call = SENDER.download("https://api.twilio.com/media/ME1", ACCOUNT)
+    own = "https://api.twilio.com/2010-04-01/Accounts/AC01"
+    call = SENDER.download(f"{own}/Messages/MM1/Media/ME1", ACCOUNT)
     assert call is not None
     assert (call.method, call.headers["authorization"][:6]) == ("GET", "Basic ")
-    assert SENDER.download("https://api.twilio.com.example.com/media/ME1", ACCOUNT) is None
+    assert SENDER.download(f"{own}/Recordings/RE1.mp3", ACCOUNT) is not None
+    assert SENDER.download(f"{own}/Calls/CA1/Recordings/RE1", ACCOUNT) is not None
+    elsewhere = own.replace("twilio.com", "twilio.com.example.com")
+    assert SENDER.download(f"{elsewhere}/Messages/MM1/Media/ME1", ACCOUNT) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "AC01.json",
+        "AC01/Messages.json",
+        "AC01/Messages/MM1.json",
+        "AC01/Keys.json",
+        "AC02/Messages/MM1/Media/ME1",
+        "AC01/Messages/MM1/Media/../../../Keys.json",
+        "AC01/Messages/MM1/Media/ME1?x=/Keys",
+        "AC01/Recordings/RE1/AddOnResults",
+    ],
+)
+def test_our_credentials_fetch_nothing_but_our_own_pictures_and_recordings(path: str) -> None:
+    assert SENDER.download(f"https://api.twilio.com/2010-04-01/Accounts/{path}", ACCOUNT) is None

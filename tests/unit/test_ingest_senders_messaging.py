@@ -367,7 +367,13 @@ def test_private_files_are_fetched_with_our_credentials_from_the_providers_hosts
     file = slack.download("https://files.slack.com/files-pri/T0-F0/a.png", ACCOUNTS["slack"])
     assert file is not None
     assert (file.method, file.headers) == ("GET", {"authorization": "Bearer xoxb-sl"})
-    assert slack.download("https://files.slack.com.evil.example/a.png", ACCOUNTS["slack"]) is None
+    for other in (
+        "https://files.slack.com.evil.example/files-pri/T0-F0/a.png",
+        "https://files.slack.com/api/files.list",
+        "https://files.slack.com/files-pri/T0-F0/../../api",
+        "https://files.slack.com/files-pri/T0-F0/a.png?x=1",
+    ):
+        assert slack.download(other, ACCOUNTS["slack"]) is None
     content = line.download("468000000000000006", ACCOUNTS["line"])
     assert content is not None
     assert content.url == "https://api-data.line.me/v2/bot/message/468000000000000006/content"

@@ -173,7 +173,7 @@ def test_news_of_our_mail_come_in_batches_and_a_broken_one_spoils_none() -> None
 
 
 def test_news_are_in_the_conversation_we_told_sendgrid_of() -> None:
-    ours = "conv_" + "0a" * 16
+    ours = IDS.conversation_id("sendgrid", ACCOUNT.name, "any")
     told = json.loads(payload("sendgrid", "events"))[1]
     body = json.dumps([{**told, "throughline-conversation": ours}]).encode()
     assert only("events", body).data.conversation_id == ours

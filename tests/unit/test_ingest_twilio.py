@@ -100,6 +100,42 @@ def test_the_query_is_signed_byte_for_byte() -> None:
         verify(sign_twilio(BODY, url=f"{PUBLIC_URL}?a=/&b=c+d"), query=query)
 
 
+RECUT = "AccountSidAC1BodyIs it openFrom+38640123456"
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("shop=1AccountSidAC1", b"Body=Is+it+open&From=%2B38640123456"),
+        ("shop=1AccountSidAC1BodyIs it open", b"From=%2B38640123456"),
+        ("shop=1AccountSidAC1BodyIs it openFrom+38640123456", b""),
+        ("shop=", b"1AccountSid=AC1&Body=Is+it+open&From=%2B38640123456"),
+        ("shop", b"%3D1=&AccountSid=AC1&Body=Is+it+open&From=%2B38640123456"),
+    ],
+)
+@pytest.mark.parametrize("configured", [PUBLIC_URL, f"{PUBLIC_URL}?shop=1"])
+def test_a_signature_cannot_be_cut_anew_into_another_query_and_form(
+    query: str, body: bytes, configured: str
+) -> None:
+    signature, account = sign_url(f"{PUBLIC_URL}?shop=1{RECUT}"), account_at(configured)
+    whole = b"AccountSid=AC1&Body=Is+it+open&From=%2B38640123456"
+    verify(signature, body=whole, query="shop=1", account=account)
+    with pytest.raises(SignatureRefused) as refused:
+        verify(signature, body=body, query=query, account=account)
+    assert refused.value.reason == "wrong"
+
+
+def test_a_text_that_names_a_body_hash_does_not_let_that_body_in() -> None:
+    forged = b'{"forged":1}'
+    digest = hashlib.sha256(forged).hexdigest()
+    query = f"shop=1AccountSidAC1Body&bodySHA256={digest}&From+38640123456"
+    signature, account = sign_url(f"{PUBLIC_URL}?{query}"), account_at(f"{PUBLIC_URL}?shop=1")
+    form = {"AccountSid": "AC1", "Body": f"&bodySHA256={digest}&", "From": "+38640123456"}
+    verify(signature, body=urlencode(form).encode(), query="shop=1", account=account)
+    with pytest.raises(SignatureRefused):
+        verify(signature, body=forged, query=query, media_type="application/json", account=account)
+
+
 def json_request(body: bytes, signed_body: bytes) -> tuple[str, str]:
     query = f"bodySHA256={hashlib.sha256(signed_body).hexdigest()}"
     return query, sign_url(f"{PUBLIC_URL}?{query}")

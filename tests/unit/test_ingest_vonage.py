@@ -88,6 +88,12 @@ def form(secret: bytes = SECRET, timestamp: int = UNIX, **more: str) -> bytes:
     ).encode()
 
 
+def recut() -> bytes:
+    """Return a signed form with its first two fields made one, which is signed alike."""
+    (first, one), (second, two), *others = sorted(parse_qsl(form().decode()))
+    return urlencode([(f"{first}={one}&{second}", two), *others]).encode()
+
+
 def test_a_token_made_by_another_library_is_accepted() -> None:
     verify(f"Bearer {theirs()}")
 
@@ -162,6 +168,13 @@ def test_an_older_form_signed_by_hand_is_accepted_with_awkward_values() -> None:
     verify_form(form(b"an-old-signature-secret-for-tests", text="a&b=c&d"))
 
 
+def test_a_form_that_names_no_key_is_accepted() -> None:
+    without = dict(parse_qsl(payload("vonage", "old-receipt").decode()))
+    assert "api-key" not in without
+    given = RawRequest(urlencode(without).encode(), (("content-type", FORM.encode()),))
+    Vonage().verify(Vonage().scheme.sign(given, ACCOUNT, NOW), ACCOUNT, NOW)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -174,6 +187,10 @@ def test_an_older_form_signed_by_hand_is_accepted_with_awkward_values() -> None:
         (FORM_BODY + b"&timestamp=1&sig=" + b"0" * 64, "wrong"),
         (form().replace(b"open", b"shut"), "wrong"),
         (form(b"somebody else's"), "wrong"),
+        (form(**{"api-key": "another1"}), "wrong"),
+        (recut(), "malformed"),
+        (form(**{"a=1&b": "2"}), "malformed"),
+        (form(**{"a&b": "2"}), "malformed"),
         (form(timestamp=UNIX - 301), "stale"),
         (form(timestamp=UNIX + 301), "stale"),
     ],

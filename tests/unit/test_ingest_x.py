@@ -89,6 +89,13 @@ def test_nobody_gets_a_bodys_signature_by_asking_about_it_as_a_token(body: str) 
         X().challenge(urlencode({"crc_token": body}), ACCOUNT)
 
 
+@pytest.mark.parametrize("token", ["abcdefgh", "null////", "12345678.0", "1/aaaaaaa"])
+def test_the_answer_to_a_check_lets_no_body_in(token: str) -> None:
+    answered = json.loads(X().challenge(urlencode({"crc_token": token}), ACCOUNT))
+    with pytest.raises(SignatureRefused):
+        verify(answered["response_token"].encode(), body=token.encode())
+
+
 def test_a_direct_message_tells_who_wrote_what_when_and_where_to_answer() -> None:
     event = only("text")
     assert event.type == "throughline.message.received.v1"

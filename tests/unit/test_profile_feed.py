@@ -31,9 +31,9 @@ class Breaking(MemoryDatabase):
         super().__init__()
         self.broken = asyncio.Event()
 
-    async def watch(self, collection: str) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, collection: str, **more: Any) -> AsyncIterator[dict[str, Any]]:
         """Yield inserts until broken."""
-        inner = super().watch(collection)
+        inner = super().watch(collection, **more)
         while True:
             following = asyncio.ensure_future(anext(inner))
             breaking = asyncio.ensure_future(self.broken.wait())

@@ -14,7 +14,7 @@ from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
-from shared.clock import event_time, to_milliseconds
+from shared.clock import event_time, sound
 from shared.contact_points import InvalidContactPoint
 from shared.events import Event
 from shared.ids import KeyedIds, provider_event_id
@@ -38,6 +38,11 @@ class Builder:
     ids: KeyedIds
     vouched: bool
 
+    def is_ours(self, conversation_id: str) -> bool:
+        """Say whether a conversation that something named is on this channel account."""
+        account = self.account
+        return self.ids.is_conversation_of(conversation_id, account.provider, account.name)
+
     def event(
         self,
         event_type: type[Event],
@@ -55,6 +60,7 @@ class Builder:
         Where the conversation was found in another way, it is given as `conversation_id`.
         """
         provider, account = self.account.provider, self.account.name
+        occurred_at = sound(occurred_at)  # a claim that cannot be meant is no claim
         if conversation_id is None:
             conversation_id = self.ids.conversation_id(provider, account, *conversation)
         return event_type.model_validate(
@@ -121,11 +127,14 @@ def kept_whole(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_unix(written: str | None) -> datetime | None:
-    """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none."""
+    """Return a Unix time in seconds (or milliseconds) as an aware time, None if it is none.
+
+    None, too, for a time that cannot be meant (`shared.clock.sound`); so do all three of these.
+    """
     if written is None or not written.isascii() or not written.isdigit() or len(written) > 13:
         return None
     unit = "milliseconds" if len(written) > 11 else "seconds"
-    return _EPOCH + timedelta(**{unit: int(written)})
+    return sound(_EPOCH + timedelta(**{unit: int(written)}))
 
 
 def from_iso(written: str | None) -> datetime | None:
@@ -134,7 +143,7 @@ def from_iso(written: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(written)
-        return to_milliseconds(moment) if moment.tzinfo else None
+        return sound(moment) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
 
@@ -145,7 +154,7 @@ def from_http_date(written: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(written)
-        return to_milliseconds(moment) if moment.tzinfo else None
+        return sound(moment) if moment.tzinfo else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -8,11 +8,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from services.ingest.chat.store import CHAT_MESSAGES
 from services.ingest.metrics import Meter
 from shared.errors import Unavailable
+from shared.observability import UNWATCHED, Progress
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0  # seconds, for a MongoDB that is away
@@ -22,9 +24,15 @@ class Watched(Protocol):
     """The part of `shared.mongo.Database` that watching needs."""
 
     def watch(
-        self, collection: str, opened: Callable[[], None] = ...
+        self,
+        collection: str,
+        opened: Callable[[], None] = ...,
+        looked: Callable[[], None] = ...,
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield each document as it is inserted; raise `Unavailable` when the stream breaks."""
+        """Yield each document as it is inserted; raise `Unavailable` when the stream breaks.
+
+        Calls `opened` when nothing can be missed any more, `looked` whenever MongoDB has answered.
+        """
         ...
 
 
@@ -46,12 +54,13 @@ class ChatLive:
             if not self._listeners[session]:
                 del self._listeners[session]
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Watch for life; when the change stream breaks, open it again, ever less often."""
-        pause = self._first_pause
+        pause, looked = self._first_pause, partial(health.tick, "chat stream")
         while True:
+            looked()
             try:
-                watching = self._database.watch(CHAT_MESSAGES, self._wake_all)
+                watching = self._database.watch(CHAT_MESSAGES, self._wake_all, looked)
                 async with aclosing(watching) as documents:  # type: ignore[type-var]
                     async for document in documents:
                         pause = self._first_pause

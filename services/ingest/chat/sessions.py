@@ -77,15 +77,23 @@ class ChatSessions:
     async def finish(
         self, visit: Visit, finished: Finished | None = None, reason: str = "completed"
     ) -> Entry | None:
-        """End the interaction that goes on; return its last entry, None if none goes on."""
+        """End the interaction that goes on; return its last entry, None if none goes on.
+
+        Like everything a visitor sends, an id that came before changes nothing.
+        """
         async with self._lock(visit):
+            if finished and (
+                known := await self._store.find(visit.session, "visitor", finished.id)
+            ):
+                return known
             tail = await self._store.tail(visit.session)
             if not tail.open:
                 return None
             now = self._intake.clock.now()
             number = tail.interaction
             await self._accept(visit, now, type="ended", interaction=number, reason=reason)
-            own_id = finished.id if finished else f"ended-{number}"
+            # the dot, which no id of a visitor's may have, keeps ours apart from theirs
+            own_id = finished.id if finished else f"ended.{number}"
             write = _writer(visit, own_id, "ended", "", now, number, goes_on=False)
             return await self._store.append(visit.session, write)
 

@@ -32,7 +32,8 @@ class Permission(PolicyModel):
     """What an integrator may send.
 
     `channel_accounts` are the ones its contact events may name, as `provider/account`, `*` for all.
-    `customer_records` says whether it may tell us about customers, and so link contact points.
+    `customer_records` says whether it may tell us about customers, and so link contact points;
+    without it an event has one contact point, and none becomes another.
     `trusted_time` says whether the integrator's own times count as event times.
     """
 

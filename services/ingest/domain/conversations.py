@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 MOST_POINTS = 50  # contact points, as many as an event carries
+MOST_PAIRS = 100  # of contact points, twice what one event tells
 MOST_THREAD = 20  # message ids of 70 characters: References stays below the 2 000 we read ourselves
 MOST_FILES = 100  # references of 2 KiB at most: 200 KiB of the document's 16 MiB
 
@@ -31,6 +32,18 @@ class Point:
     at: datetime
     place: int
     value: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """Two contact points that one fact told together, so the provider says they are one person's.
+
+    `first` is the first one of that fact.
+    """
+
+    at: datetime
+    first: str
+    other: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,7 +95,7 @@ class Conversation:
     """One conversation; a field nobody told of yet is None or empty.
 
     `provider` is empty while only its case is known. `root` is the first message of the thread,
-    `thread` the most recent ones, oldest first.
+    `thread` the most recent ones, oldest first. `points` are everybody's who was heard in it.
     """
 
     conversation_id: str
@@ -90,6 +103,7 @@ class Conversation:
     account: str = ""
     channel: str = ""
     points: tuple[Point, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     reply_to: Told | None = None
     subject: Told | None = None
     last_received: Told | None = None
@@ -102,8 +116,18 @@ class Conversation:
 
     @property
     def contact_points(self) -> tuple[str, ...]:
-        """Return the customer's contact points, the one used last first."""
-        return tuple(point.value for point in self.points)
+        """Return the contact points of the one person who was heard last, the latest first.
+
+        A colleague, or a stranger who was forwarded our mail, may write into a conversation, too:
+        only what facts told together, one with the other, is one person's.
+        """
+        found: set[str] = set()
+        new = {point.value for point in self.points[:1]}
+        while new:
+            found |= new
+            told = [{pair.first, pair.other} for pair in self.pairs]
+            new = {value for two in told if two & new for value in two} - found
+        return tuple(point.value for point in self.points if point.value in found)
 
     @property
     def message_ids(self) -> tuple[str, ...]:
@@ -119,19 +143,26 @@ class Conversation:
 
 
 def hear(conversation: Conversation, fact: Fact) -> Conversation:
-    """Return the conversation with what a fact tells of it."""
+    """Return the conversation with what a fact tells of it.
+
+    A fact of another channel account tells nothing: an id belongs to one account, which every door
+    checks (`shared.ids.KeyedIds.is_conversation_of`).
+    """
+    place, other = (conversation.provider, conversation.account), (fact.provider, fact.account)
+    if fact.provider and conversation.provider and place != other:
+        return conversation
 
     def told(value: str | None) -> Told | None:
         return Told(fact.at, fact.event_id, value) if value else None
 
     links = _links(fact)
-    # provider, account and channel are part of what names a conversation: every event agrees
     return replace(
         conversation,
-        provider=max(conversation.provider, fact.provider),
-        account=max(conversation.account, fact.account),
+        provider=conversation.provider or fact.provider,
+        account=conversation.account or fact.account,
         channel=max(conversation.channel, fact.channel),
         points=_points(conversation.points, fact),
+        pairs=_pairs(conversation.pairs, fact),
         reply_to=_latest(conversation.reply_to, told(fact.reply_to)),
         subject=_latest(conversation.subject, told(fact.subject)),
         last_received=_latest(
@@ -166,6 +197,16 @@ def _points(known: tuple[Point, ...], fact: Fact) -> tuple[Point, ...]:
         new = Point(fact.at, -place, value)
         best[value] = max(best.get(value, new), new)
     return tuple(sorted(best.values(), reverse=True)[:MOST_POINTS])
+
+
+def _pairs(known: tuple[Pair, ...], fact: Fact) -> tuple[Pair, ...]:
+    """Keep each pair once, as it was told last; the latest first."""
+    best = {(pair.first, pair.other): pair for pair in known}
+    first, *others = fact.contact_points or ("",)
+    for other in others:
+        new = Pair(fact.at, first, other)
+        best[first, other] = max(best.get((first, other), new), new)
+    return tuple(sorted(best.values(), reverse=True)[:MOST_PAIRS])
 
 
 def _links(fact: Fact) -> tuple[Link, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
+from services.ingest.domain.text import short
 
 State = Literal["waiting", "sending", "sent", "failed", "unknown"]
 
@@ -50,13 +51,13 @@ def after_attempt(
         case Sent(message_id):
             return Step("sent", message_id=message_id)
         case Refused(reason):
-            return Step("failed", reason)
+            return Step("failed", short(reason))
         case Later(reason, after):
-            return Step("waiting", reason, now + pause(reply_id, attempts, after))
+            return Step("waiting", short(reason), now + pause(reply_id, attempts, after))
         case Unclear(reason) if repeatable:
-            return Step("waiting", reason, now + pause(reply_id, attempts))
+            return Step("waiting", short(reason), now + pause(reply_id, attempts))
         case Unclear(reason):
-            return Step("unknown", f"{UNKNOWN}: {reason}")
+            return Step("unknown", short(f"{UNKNOWN}: {reason}"))
 
 
 def after_crash(*, reply_id: str, attempts: int, repeatable: bool, now: datetime) -> Step:

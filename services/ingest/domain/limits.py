@@ -22,6 +22,7 @@ FORM_FIELDS = 1_000  # Twilio sends at most about 60
 PART = 256 * 1024  # bytes of one message's JSON: its event stays below the topic's 1 MiB
 TEXT = 65_536  # characters, as the event model allows
 SHORT_TEXT = 1_000
+MESSAGE_ID = 256  # characters, as the event model allows
 FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic's 1 MiB
 
 SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420

@@ -60,17 +60,19 @@ def choose_conversation(
     3. The first mail of its thread *with this sender* on this channel account: that is the same
        for each mail of a thread, and another one for a stranger who quotes it.
 
+    A conversation of another channel account never counts: it stays where it began.
+
     A case reference in the subject is not asked here: it counts only from a known sender, and who
     is known is profile's knowledge. It goes along in the event (`raw.case_reference`), so that
     routing can link the case.
     """
     for address in trace.addressed:
         found = _of_address(address, trace.mailbox, ids)
-        if found:
+        if found and ids.is_conversation_of(found, provider, channel_account):
             return Choice(found, "address")
     for message_id in trace.answers:
         found = conversation_of_message_id(message_id, trace.sender, ids)
-        if found:
+        if found and ids.is_conversation_of(found, provider, channel_account):
             return Choice(found, "answer")
     thread = ids.conversation_id(provider, channel_account, trace.opening, trace.sender)
     return Choice(thread, "thread")

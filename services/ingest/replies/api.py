@@ -11,6 +11,7 @@ from services.ingest.attachments import Attachments
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.keys import require_key
 from services.ingest.outgoing import FetchFailed
+from services.ingest.rates import Rates
 from services.ingest.replies.rules import conversation_view, reply_view
 from services.ingest.replies.taking import Replies, ReplyBody
 from shared.clock import Clock
@@ -24,7 +25,7 @@ _TAKEN: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such conversation, or none that this key may see."},
     409: {"description": "It cannot be sent here, not now, or its key was used for another."},
     422: {"description": "It can never be sent like this; the message says what to change."},
-    429: {"description": "Too many automatic replies to this customer."},
+    429: {"description": "Too many requests, or too many automatic replies to this customer."},
     503: {"description": "Not known to be durable; send the same again with the same key."},
 }
 _SHIELD = {
@@ -44,14 +45,18 @@ class ReplyApi:
         replies: Replies,
         attachments: Attachments,
         clock: Clock,
+        rates: Rates,
     ) -> None:
         self._keys, self._replies = keys, replies
-        self._attachments, self._clock = attachments, clock
+        self._attachments, self._clock, self._rates = attachments, clock, rates
 
     def router(self) -> APIRouter:
         """Return the routes."""
         router = APIRouter()
-        errors: dict[int | str, dict[str, Any]] = {s: _TAKEN[s] for s in (401, 404)}
+        errors: dict[int | str, dict[str, Any]] = {
+            **{status: _TAKEN[status] for status in (401, 404)},
+            429: {"description": "Too many requests; Retry-After says when to ask again."},
+        }
         conversation = "/v1/conversations/{conversation_id}"
         router.add_api_route(conversation, self.conversation, responses=errors)
         router.add_api_route(
@@ -118,4 +123,8 @@ class ReplyApi:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     def _key(self, request: Request) -> ApiKeyPolicy:
-        return require_key(request, self._keys, self._clock.now())
+        """Return whose request this is; it counts for the integrator's limit of requests."""
+        now = self._clock.now()
+        key = require_key(request, self._keys, now)
+        self._rates.request(key.integrator, now)
+        return key

@@ -54,11 +54,23 @@ def _common(reply: Document, own_id: str) -> dict[str, object]:
         "provider": reply["provider"],
         "channel_account": reply["account"],
         "conversation_id": reply["conversation_id"],
-        "contact_points": reply["content"]["contact_points"],
+        "contact_points": (_recipient(reply["content"]),),
         "occurred_at": reply["settled_at"],
         "received_at": reply["settled_at"],
         "provider_event_id": own_id,
     }
+
+
+def _recipient(content: Document) -> str:
+    """Return whom the reply went to: the contact point of its address, else the one heard last.
+
+    Never more than that one: contact points of one event are taken to be one person's, on our
+    word, and all we know is where we sent it.
+    """
+    points: list[str] = content["contact_points"]
+    address = content["reply_to"]
+    named = (point for point in points if address in (point, point.partition(":")[2]))
+    return next(named, points[0])
 
 
 def _envelope(reply: Document, own_id: str) -> dict[str, object]:

@@ -7,6 +7,7 @@ reply that the next process understands: `waiting` goes on, `sending` may be out
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,23 +29,16 @@ from services.ingest.senders.contract import Composed, File, NotSendable, Reply,
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.observability import get_logger
+from shared.observability import UNWATCHED, Progress, get_logger
 from shared.streams.crash import crash_point
 
 POLL = 0.5  # seconds; a reply of this process goes at once, one of another's at most this late
+_PAGE = 4 * limits.REPLIES_IN_FLIGHT  # due replies read at once
 _BEHIND = timedelta(seconds=2)  # until a reply behind another looks again; it is also woken
 _WRITE_AGAIN = 2.0  # seconds
 _WRITES = 15  # as long as an outage of MongoDB that its election explains, twice
 
 _log = get_logger("ingest")
-
-
-class OutboxMeter(Meter, Protocol):
-    """A meter with gauges."""
-
-    def set(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
-        ...
 
 
 class FileSource(Protocol):
@@ -68,7 +62,7 @@ class Outbox:
         *,
         deliver: Deliver,
         clock: Clock,
-        meter: OutboxMeter,
+        meter: Meter,
     ) -> None:
         self._store, self._doors, self._guard = store, doors, guard
         self._publisher, self._files, self._deliver = publisher, files, deliver
@@ -82,11 +76,14 @@ class Outbox:
         """Look for what is due now."""
         self._wake.set()
 
-    async def run(self) -> None:
+    async def run(self, health: Progress = UNWATCHED) -> None:
         """Send what is due, until cancelled."""
         while True:
+            health.tick("outbox")
+            # no wait_for: when both happen at once it forgets that it was cancelled (before 3.12)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
             self._wake.clear()
             if self._draining:
                 continue
@@ -102,21 +99,39 @@ class Outbox:
             await asyncio.wait(tasks)
 
     async def _start_due(self) -> None:
-        room = limits.REPLIES_IN_FLIGHT - len(self._running)
-        if room <= 0:
+        """Start what is due, the longest due first, past all that wait for a slow account.
+
+        Each page that is full and yet leaves room starts one reply at least: there are more in it
+        than run, and all of accounts with room. So this ends.
+        """
+        if self._room() <= 0:
             return
         now = self._clock.now()
-        due = await self._store.due(now, 4 * limits.REPLIES_IN_FLIGHT)
+        due = await self._store.due(now, _PAGE)
         oldest = min((reply["created_at"] for reply in due), default=now)
         self._meter.set("ingest_replies_oldest_due_seconds", (now - oldest).total_seconds())
+        self._start_of(due)
+        while len(due) == _PAGE and self._room() > 0:
+            due = await self._store.due(now, _PAGE, self._busy())
+            self._start_of(due)
+
+    def _start_of(self, due: list[Document]) -> None:
         for reply in due:
-            if len(self._running) < limits.REPLIES_IN_FLIGHT and self._has_room(reply):
+            if self._has_room(reply):
                 self._start(reply)
 
     def _has_room(self, reply: Document) -> bool:
-        place = _place(reply)
-        busy = sum(1 for account, _ in self._running.values() if account == place)
-        return reply["_id"] not in self._running and busy < limits.REPLIES_PER_ACCOUNT
+        if self._room() <= 0 or reply["_id"] in self._running:
+            return False
+        return _place(reply) not in self._busy()
+
+    def _room(self) -> int:
+        return limits.REPLIES_IN_FLIGHT - len(self._running)
+
+    def _busy(self) -> list[tuple[str, str]]:
+        """Return the channel accounts that have as many replies under way as they may."""
+        running = Counter(place for place, _ in self._running.values())
+        return [place for place, number in running.items() if number >= limits.REPLIES_PER_ACCOUNT]
 
     def _start(self, reply: Document) -> None:
         task = asyncio.create_task(self._work(reply), name="reply")

@@ -5,7 +5,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from services.ingest.accounts import Door
+from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused, target_of
+from services.ingest.domain.text import clean
 from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.replies.submission import submit
 from services.ingest.senders.contract import (
@@ -18,6 +20,7 @@ from services.ingest.senders.contract import (
     Own,
     Refused,
     Reply,
+    Sent,
     Unclear,
 )
 from shared.errors import Unavailable
@@ -51,10 +54,19 @@ async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver
     except Unavailable:
         return Unclear("our own store did not answer")
     try:
-        return door.sender.read(answer)
+        return _tellable(door.sender.read(answer))
     except Exception as error:  # the answer of a stranger, in a sender's first version
         _log.error("an answer was not understood", exc_info=error, provider=door.account.provider)
         return Unclear("its answer was not understood")
+
+
+def _tellable(outcome: Outcome) -> Outcome:
+    """Return an outcome that an event can tell, whatever the provider calls the message."""
+    if isinstance(outcome, Sent):
+        found = outcome.message_id
+        if clean(found) != found or len(found) > limits.MESSAGE_ID:
+            return Unclear("the provider's answer names an impossible message")
+    return outcome
 
 
 def placed(composed: Call, door: Door) -> tuple[Call, frozenset[str]]:

@@ -115,9 +115,16 @@ class ReplyStore:
         """Return a reply, or None."""
         return await self._documents.find_one(REPLIES, {"_id": {"$eq": reply_id}})
 
-    async def due(self, now: datetime, limit: int) -> list[Document]:
-        """Return the replies there is something to do for, the longest due first."""
-        where = {"open": True, "next_at": {"$lte": now}, **_free(now)}
+    async def due(
+        self, now: datetime, limit: int, without: Sequence[tuple[str, str]] = ()
+    ) -> list[Document]:
+        """Return the replies there is something to do for, the longest due first.
+
+        None of the channel accounts (provider, account) in `without` is among them.
+        """
+        where: Document = {"open": True, "next_at": {"$lte": now}, **_free(now)}
+        if without:
+            where["$nor"] = [{"provider": each[0], "account": each[1]} for each in without]
         return await self._documents.find(REPLIES, where, (("next_at", 1),), limit)
 
     async def waits_for_another(self, reply: Document) -> bool:

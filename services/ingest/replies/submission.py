@@ -9,6 +9,7 @@ import asyncio
 import smtplib
 import socket
 import ssl
+import threading
 from typing import Any
 
 from services.ingest.domain import limits
@@ -34,31 +35,47 @@ async def submit(guard: Guard, mail: Mail) -> Outcome:
     try:
         async with asyncio.timeout(limits.SUBMISSION_SECONDS):
             return await asyncio.to_thread(session.run)
-    except TimeoutError:  # the thread goes on and its outcome is lost
-        raise session.failure("TimeoutError") from None
+    except TimeoutError:  # the thread goes on a while, and nobody hears its outcome
+        raise session.abandon("TimeoutError") from None
 
 
 class _Submission:
-    """One session: `began` once the text of the mail is on its way."""
+    """One session, in a thread: the text of the mail goes out, or nobody waits any more.
+
+    Which of the two came first is decided once: who was told "not sent" sends it again.
+    """
 
     def __init__(self, mail: Mail, address: str, *, must_encrypt: bool) -> None:
         self._mail, self._address, self._must_encrypt = mail, address, must_encrypt
-        self.began = False
+        self._turn = threading.Lock()
+        self._began = self._abandoned = False
 
-    def failure(self, why: str) -> Exception:
-        return OutcomeUnknown(why) if self.began else NotSent(why)
+    def abandon(self, why: str) -> Exception:
+        """Let the text stay here unless it is on its way, and return which of the two it is."""
+        with self._turn:
+            self._abandoned = True
+            return self._failure(why)
+
+    def _begin(self) -> None:
+        with self._turn:
+            if self._abandoned:
+                raise NotSent("nobody waits for it")
+            self._began = True
+
+    def _failure(self, why: str) -> Exception:
+        return OutcomeUnknown(why) if self._began else NotSent(why)
 
     def run(self) -> Outcome:
         try:
             client = self._connect()
         except (OSError, smtplib.SMTPException) as error:
-            raise self.failure(type(error).__name__) from None
+            raise self._failure(type(error).__name__) from None
         try:
             return self._talk(client)
         except smtplib.SMTPResponseException as error:
             return _verdict(error.smtp_code)
         except (OSError, smtplib.SMTPException) as error:
-            raise self.failure(type(error).__name__) from None
+            raise self._failure(type(error).__name__) from None
         finally:
             client.close()
 
@@ -92,7 +109,7 @@ class _Submission:
             return _verdict(code)
         assert client.sock is not None
         client.sock.settimeout(limits.OUTGOING_SECONDS)
-        self.began = True
+        self._begin()
         client.send(_dotted(self._mail.content))
         code, _ = client.getreply()
         return Sent(self._mail.message_id) if code == 250 else _verdict(code)

@@ -1,20 +1,23 @@
 """Taking a reply in: everything that can be refused is refused now, while somebody is listening."""
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import nh3
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
 from services.ingest.domain.conversations import Conversation
+from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.mail_thread import message_token
 from services.ingest.domain.plus_address import plus_token
 from services.ingest.domain.text import clean
+from services.ingest.replies.events import event_of
 from services.ingest.replies.rules import check
 from services.ingest.replies.store import Documents, ReplyStore, reply_document
 from services.ingest.senders.contract import File, NotSendable, Reply, Sender
@@ -23,6 +26,8 @@ from shared.clock import Clock
 from shared.http import ApiError
 from shared.ids import KeyedIds, derived_id
 from shared.streams.crash import crash_point
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  # controls, formats, blanks of all kinds
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -103,7 +108,6 @@ class Replies:
             return _same(earlier, fingerprint)
         door = self._door(known)
         reply = self._reply(reply_id, known, body)
-        await self._check(reply, known, door)
         document = reply_document(
             reply,
             provider=known.provider,
@@ -111,6 +115,9 @@ class Replies:
             channel=known.channel,
             fingerprint=fingerprint,
         )
+        self._check(reply, known, door)
+        _check_told(document)
+        await self._check_rate(reply, door)
         if not await self._store.add(document):  # the same request, twice at once
             return _same(await self._store.get(reply_id) or document, fingerprint)
         crash_point("reply-stored")
@@ -140,10 +147,10 @@ class Replies:
             conversation_id=known.conversation_id,
             contact_points=known.contact_points,
             sender=body.sender,
-            text=clean(body.text),
+            text=_seen(clean(body.text), "text"),
             created_at=self._clock.now(),
             reply_to=known.reply_to.value if known.reply_to else None,
-            html=_safe(body.html) if body.html else None,
+            html=_seen(_safe(body.html), "html") if body.html else None,
             files=files,
             subject=known.subject.value if known.subject else None,
             in_reply_to=body.in_reply_to,
@@ -156,7 +163,7 @@ class Replies:
             message_token=message_token(known.conversation_id, known.contact_points[0], self._ids),
         )
 
-    async def _check(self, reply: Reply, known: Conversation, door: Door) -> None:
+    def _check(self, reply: Reply, known: Conversation, door: Door) -> None:
         assert door.sender is not None
         check(known, reply, door.sender, self._clock.now())
         with_bytes = tuple(replace(file, content=b"") for file in reply.files)
@@ -167,13 +174,12 @@ class Replies:
             raise ApiError(
                 422, "not-sendable", f"This cannot be sent here: {why}.", "Change it."
             ) from None
-        await self._check_rate(reply, door.sender)
 
-    async def _check_rate(self, reply: Reply, sender: Sender) -> None:
-        slots = sender.automatic_per_hour
+    async def _check_rate(self, reply: Reply, door: Door) -> None:
+        slots = door.sender.automatic_per_hour if door.sender else None
         if slots is None or reply.sender == "agent":
             return
-        recipient = self._ids.seal("automatic", sender.provider, reply.contact_points[0])
+        recipient = self._ids.seal("automatic", door.account.provider, reply.contact_points[0])
         if not await self._store.take_slot(recipient, slots, self._clock.now()):
             raise ApiError(
                 429,
@@ -205,9 +211,41 @@ def _fingerprint(conversation_id: str, body: ReplyBody) -> str:
 
 
 def _safe(html: str) -> str:
-    """Return HTML without anything that runs, or that a reader's program would fetch."""
+    """Return HTML without anything that runs, or that a reader's program would fetch.
+
+    What is left may be longer than what came: `&` is written `&amp;`, a link says `rel`.
+    """
     if html.count("<") > limits.REPLY_TAGS:
         raise ApiError(422, "html-too-complex", "The HTML has too many tags.", "Send less.")
-    return nh3.clean(
+    safe = nh3.clean(
         clean(html), tags=nh3.ALLOWED_TAGS - {"img"}, url_schemes={"https", "mailto", "tel"}
     )
+    if len(safe) > limits.TEXT:
+        raise ApiError(
+            422,
+            "html-too-long",
+            f"Made safe, the HTML has {len(safe)} characters; it may have {limits.TEXT}.",
+            "Send less.",
+        )
+    return safe
+
+
+def _seen(written: str, what: str) -> str:
+    """Return what a customer would see something of; refuse what is empty once it is clean."""
+    text = text_of_html(written) if what == "html" else written
+    if all(unicodedata.category(character) in _UNSEEN for character in text):
+        raise ApiError(422, f"{what}-empty", f"The {what} shows nothing.", "Write something.")
+    return written
+
+
+def _check_told(document: Document) -> None:
+    """Refuse a reply whose outcome could not be told, before it goes where nobody calls it back."""
+    ended = {"settled_at": document["created_at"], "message_id": document["_id"]}
+    try:
+        for state in ("sent", "failed"):
+            event_of({**document, **ended, "state": state})
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ApiError(
+            422, "not-sendable", f"This cannot be told as an event: {where}.", "Change it."
+        ) from None

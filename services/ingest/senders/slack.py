@@ -4,13 +4,17 @@ Sources: Slack's pages "chat.postMessage" and "Rate limits". Slack answers 200 w
 with `ok` and an `error`, and recognises no repeated call.
 """
 
+import re
+
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
 from services.ingest.senders.contract import Answer, Call, Reply, Sender, retry_after
 from services.ingest.senders.provider_calls import bearer, in_json, no_files, scoped_id, told
 
 API = "https://slack.com"
-FILES = "https://files.slack.com/"
+_FILE = re.compile(  # a file or its preview: workspace and file, then its name
+    r"https://files\.slack\.com/files-(?:pri|tmb)/T\w+-F[\w-]+(?:/(?!\.)[^/?#\\]+){1,2}", re.ASCII
+)
 BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 UNKNOWN = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
 ESCAPES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
@@ -56,7 +60,7 @@ class SlackSender(Sender):
 
     def download(self, reference: str, account: ChannelAccount) -> Call | None:
         """Return the request for a private file, with the bot's token."""
-        if not reference.startswith(FILES):
+        if not _FILE.fullmatch(reference):
             return None
         headers = {"authorization": bearer(account, "bot_token")["authorization"]}
         return Call(reference, b"", headers, "GET")

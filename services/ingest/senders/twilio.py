@@ -4,6 +4,7 @@ Source: Twilio's page "Messages resource". Twilio recognises no repeated call, s
 is unknown is never made again by itself.
 """
 
+import re
 from urllib.parse import urlencode
 
 from services.ingest.adapters.request import ChannelAccount
@@ -12,6 +13,11 @@ from services.ingest.senders.provider_calls import address_of, basic, number_of,
 
 API = "https://api.twilio.com"
 _FILES = 10  # of one message
+_FILE = re.compile(
+    rf"{re.escape(API)}/2010-04-01/Accounts/(\w+)/"
+    r"(?:Messages/\w+/Media/\w+|(?:Calls/\w+/)?Recordings/\w+(?:\.(?:mp3|wav))?)",
+    re.ASCII,
+)
 
 
 class TwilioSender(Sender):
@@ -42,8 +48,12 @@ class TwilioSender(Sender):
         return Call(url, urlencode(fields).encode(), headers)
 
     def download(self, reference: str, account: ChannelAccount) -> Call | None:
-        """Return the request for a picture or a recording, with our credentials."""
-        if not reference.startswith(f"{API}/"):
+        """Return the request for a picture or a recording of this account, with our credentials.
+
+        Nothing else of Twilio's API, whatever address an event named.
+        """
+        found = _FILE.fullmatch(reference)
+        if found is None or found[1] != account.options["account_sid"]:
             return None
         return Call(reference, b"", {"authorization": _credentials(account)}, method="GET")
 

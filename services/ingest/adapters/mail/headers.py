@@ -12,7 +12,7 @@ from typing import Any
 from services.ingest.domain import limits
 from services.ingest.domain.charsets import decode
 from services.ingest.domain.text import clean
-from shared.clock import to_milliseconds
+from shared.clock import sound
 from shared.contact_points import InvalidContactPoint, contact_point
 
 _WORD = re.compile(
@@ -140,7 +140,7 @@ def date(part: Message) -> datetime | None:
     """Return the Date as the sender claims it, aware and UTC; None where it makes no sense."""
     try:
         claimed = parsedate_to_datetime(header(part, "date") or "")
-        return to_milliseconds(claimed if claimed.tzinfo else claimed.replace(tzinfo=UTC))
+        return sound(claimed if claimed.tzinfo else claimed.replace(tzinfo=UTC))
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

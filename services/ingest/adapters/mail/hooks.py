@@ -1,6 +1,5 @@
 """What mail providers have in common: envelopes, files kept elsewhere, news of our mail."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +19,6 @@ from shared.events.contact_data import Attachment
 
 CONVERSATION = "throughline-conversation"
 """What we call the conversation in the data a provider keeps with a mail of ours."""
-_CONVERSATION = re.compile(r"conv_[0-9a-f]{32}")
 _MESSAGE_ID = 256  # characters, as the event model allows
 
 
@@ -65,10 +63,10 @@ def news(
     point = email_point(recipient or "")
     if point is None:
         raise Broken("recipient: missing")
-    told = conversation_id if _CONVERSATION.fullmatch(conversation_id or "") else None
     mail = clean(message_id or "").strip(" <>")[:_MESSAGE_ID]
+    named = (conversation_id, conversation_of_message_id(mail, point, builder.ids))
     common: dict[str, Any] = {
-        "conversation_id": told or conversation_of_message_id(mail, point, builder.ids),
+        "conversation_id": next((one for one in named if one and builder.is_ours(one)), None),
         "conversation": (mail or point, point),
         "channel": CHANNEL,
         "occurred_at": occurred_at,

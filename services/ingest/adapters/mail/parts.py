@@ -80,6 +80,15 @@ def file_of(raw: bytes, number: int) -> Leaf | None:
     return next((leaf for leaf in leaves_of(read_mail(raw)) if leaf.number == number), None)
 
 
+def bytes_of_part(raw: bytes, number: int) -> bytes | None:
+    """Return the decoded bytes of that part; None if there is none, or the mail is unreadable."""
+    try:
+        leaf = file_of(raw, number)
+    except Unparseable:
+        return None
+    return leaf.body if leaf else None
+
+
 def _is_container(part: Message) -> bool:
     return part.is_multipart() and media_type(part).startswith("multipart/")
 

@@ -31,7 +31,6 @@ from services.ingest.domain.text import cut, short
 from shared.contact_points import contact_point
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageReceived
-from shared.ids import derived_id
 
 CHANNEL = "email"
 _NOBODY_ANSWERS = frozenset({"bounce", "loop"})  # an agent's next reply must not go to a daemon
@@ -62,7 +61,7 @@ def translate_mail(
     mail = read_mail(raw)
     digest = _digest(raw, envelope)
     account = builder.account
-    blob = Blob(derived_id("mail", account.provider, account.name, digest), raw)
+    blob = Blob(builder.ids.blob_id(account.provider, account.name, digest), raw)
     said = content_of(mail)
     translation = _Translation(mail, said, envelope, builder, own_id or f"mail-{digest}", blob.id)
     events, broken = each([translation], _Translation.events, lambda _: raw)
@@ -220,7 +219,7 @@ class _Translation:
         """
         for point in recipients:
             found = conversation_of_message_id(report.message_id, point, self._builder.ids)
-            if found:
+            if found and self._builder.is_ours(found):
                 return point, found
         account = self._builder.account
         trace = MailTrace(self._mailbox, recipients[0], self._addressed(), (), report.opening)

@@ -9,7 +9,7 @@ import phonenumbers
 from services.ingest.adapters.building import Builder
 from services.ingest.domain import limits
 from services.ingest.domain.text import clean, short
-from shared.clock import to_milliseconds
+from shared.clock import sound
 from shared.contact_points import InvalidContactPoint, contact_point
 
 Fields = Mapping[str, str]
@@ -63,7 +63,7 @@ def _time(written: str) -> datetime | None:
     if not (seconds + fraction).isdigit() or not written.isascii() or len(seconds) > 11:
         return None
     moment = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(fraction[:6].ljust(6, "0")))
-    return to_milliseconds(moment)
+    return sound(moment)
 
 
 def _point(builder: Builder, caller: str) -> str:

@@ -11,6 +11,7 @@ from services.ingest.adapters.contract import Adapter
 from services.ingest.adapters.request import ChannelAccount, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain import limits
+from shared.clock import sound
 
 WINDOW = timedelta(hours=24)
 """How long after the customer's message Meta lets a business answer freely."""
@@ -18,7 +19,7 @@ WINDOW = timedelta(hours=24)
 
 def window_after(occurred_at: datetime | None) -> datetime | None:
     """Return when the service window closes that a customer's message opened or moved on."""
-    return occurred_at + WINDOW if occurred_at else None
+    return sound(occurred_at + WINDOW) if occurred_at else None
 
 
 class MetaHook(Adapter):

@@ -11,25 +11,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from services.ingest.domain.channels import Permission
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean
-from shared.clock import event_time, to_milliseconds
+from shared.clock import event_time
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
+from shared.events.contact_data import (
+    ContactData,
+    ContactPointChangedData,
+    InteractionRecordedData,
+    MessageData,
+)
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
-from shared.ids import KeyedIds, derived_id
+from shared.events.envelope import Moment
+from shared.ids import KeyedIds, derived_id, is_conversation_id
 from shared.streams.publisher import EventTooLarge, outgoing
 
 _TYPES: dict[str, type[Event]] = {
     kind.wire_type: kind for kind in (*CONTACT_EVENTS, CustomerRecorded)
 }
 _OURS = "throughline."
-_TIME = TypeAdapter(AwareDatetime)
+_TIME = TypeAdapter(Moment)
 _MOMENTS = ("occurred_at", "recorded_at")
 _POINTS = ("previous", "current")
 _POINT_LISTS = ("contact_points", "verified")
@@ -95,6 +102,9 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
     checked = _strict(kind, data)
     if isinstance(checked, CustomerRecordedData):
         _require_listed(checked)
+    elif isinstance(checked, ContactData):
+        _require_one_contact_point(checked, stamp.permission)
+        _require_no_blob(checked)
     partition_key = (
         checked.contact_points[0]
         if isinstance(checked, CustomerRecordedData)
@@ -167,11 +177,11 @@ def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
         if given is None:
             continue
         try:
-            return to_milliseconds(_TIME.validate_python(given if isinstance(given, str) else ""))
-        except (ValidationError, OverflowError, ValueError):
+            return _TIME.validate_python(given if isinstance(given, str) else "")
+        except ValidationError:
             raise _Refused(
                 "invalid-time",
-                "A time is not RFC 3339 with a zone.",
+                "A time is not RFC 3339 with a zone, from 1970 to 2200.",
                 "Write it as 2026-11-03T09:15:00Z.",
             ) from None
     return None
@@ -205,18 +215,53 @@ def _require_records(permission: Permission) -> None:
         )
 
 
+def _require_one_contact_point(told: ContactData, permission: Permission) -> None:
+    """Refuse what links contact points, from whoever may not tell us whose they are."""
+    links = len(told.contact_points) > 1 or isinstance(told, ContactPointChangedData)
+    if links and not permission.customer_records:
+        raise _Refused(
+            "forbidden-link",
+            "This integrator may not say that contact points belong to one customer.",
+            "Send one contact point in each event and no contact-point.changed, or set "
+            "customer_records: true under its entry in channels.yaml.",
+        )
+
+
+def _require_no_blob(told: ContactData) -> None:
+    """Refuse references to what we keep: whoever names one could ask us for it."""
+    files = told.attachments if isinstance(told, MessageData) else ()
+    references = [file.reference for file in files]
+    if isinstance(told, MessageData):
+        references.append(told.original or "")
+    elif isinstance(told, InteractionRecordedData):
+        references.append(told.recording.reference)
+    if any(reference.startswith("blob:") for reference in references):
+        raise _Refused(
+            "forbidden-reference",
+            "An event may not refer to a file that we keep (blob:).",
+            "Refer to the file where its provider has it.",
+        )
+
+
 def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
-    """Return our id of the conversation; one that is ours already stays (whoever knows one of
-    our 128-bit ids has been told it).
+    """Return our id of the conversation; one that is ours already stays if it is this account's.
+
+    Our ids are no secret (a plus-address holds one), so they open no door to another account.
     """
     given = string_at(data, "conversation_id")
     if given is None:
         raise _Refused(
             "invalid", "data.conversation_id is missing.", "Name the conversation it belongs to."
         )
-    if given.startswith("conv_") and len(given) == 37:
-        return given
     provider, account = string_at(data, "provider") or "", string_at(data, "channel_account") or ""
+    if is_conversation_id(given):
+        if ids.is_conversation_of(given, provider, account):
+            return given
+        raise _Refused(
+            "foreign-conversation",
+            "data.conversation_id is none of this channel account's conversations.",
+            "Name the provider and channel_account that the conversation is on.",
+        )
     return ids.conversation_id(provider, account, given)
 
 

@@ -8,7 +8,7 @@ from services.ingest.adapters.building import Builder
 from services.ingest.adapters.payloads.json_parts import required, size_at
 from services.ingest.domain.json_fields import list_at, string_at, value_at
 from services.ingest.domain.text import cut, short
-from shared.clock import to_milliseconds
+from shared.clock import sound
 from shared.contact_points import contact_point
 
 CHANNEL = "messaging"
@@ -22,7 +22,7 @@ def moment_of(written: str | None) -> datetime | None:
     if found is None:
         return None
     moment = datetime.fromtimestamp(int(found[1]), UTC).replace(microsecond=int(found[2]))
-    return to_milliseconds(moment)
+    return sound(moment)
 
 
 def text_of(message: Any) -> tuple[str | None, bool]:

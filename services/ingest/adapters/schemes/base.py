@@ -21,6 +21,9 @@ from services.ingest.adapters.request import ChannelAccount, RawRequest, Signatu
 TOLERANCE = timedelta(seconds=300)
 """How far a signed time may be from ours, both ways (Slack's and Standard Webhooks' own limit)."""
 
+LONGEST_TOLERANCE = timedelta(days=3)
+"""The most that `max_age_seconds` can allow: SendGrid tries for 72 hours, nobody we know longer."""
+
 Signed = Callable[[RawRequest, ChannelAccount, str], Iterable[bytes]]
 """What is signed: given the request and the time as written, each reading the provider may use."""
 
@@ -196,14 +199,14 @@ def require_recent(moment: datetime, now: datetime, tolerance: timedelta = TOLER
 
 
 def tolerance_of(account: ChannelAccount) -> timedelta:
-    """Return how old a signed time may be: the option `max_age_seconds`, at most three days.
+    """Return how old a signed time may be: the option `max_age_seconds`, up to a limit.
 
     For providers that may send an old proof again after we were away.
     """
     written = account.options.get("max_age_seconds", "")
     if not written.isascii() or not written.isdigit() or len(written) > 6:
         return TOLERANCE
-    return min(timedelta(seconds=int(written)), timedelta(days=3))
+    return min(timedelta(seconds=int(written)), LONGEST_TOLERANCE)
 
 
 def decoded(given: str, encoding: Literal["hex", "base64"], digest: str) -> bytes:

@@ -2,6 +2,10 @@
 
 Source: Twilio's page "Webhooks security". What is signed is the URL configured at Twilio, so it is
 rebuilt from the option `public_url` and never from the `Host` header. No time is signed.
+
+Nothing separates the URL from the fields behind it, so one signature stands for every way to cut
+the same characters in two. Only one of them is taken: a query is the configured one, or else it
+ends before `AccountSid`, which all forms of Twilio's have as their first field.
 """
 
 import hashlib
@@ -15,6 +19,7 @@ from services.ingest.adapters.schemes.base import Hmac
 from services.ingest.domain import limits
 
 FORM = "application/x-www-form-urlencoded"
+_FIRST_FIELD = "AccountSid"
 _PORTS = {"https": 443, "http": 80}
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -27,6 +32,7 @@ def form_pairs(form: str) -> list[tuple[str, str]]:
 
 
 def _signed(request: RawRequest, account: ChannelAccount, _time: str) -> Iterable[bytes]:
+    public_url = account.options["public_url"]
     try:
         hashes = [value for name, value in form_pairs(request.query) if name == "bodySHA256"]
         fields = "" if hashes else _signed_fields(request)
@@ -36,7 +42,8 @@ def _signed(request: RawRequest, account: ChannelAccount, _time: str) -> Iterabl
         raise SignatureRefused("doubled")
     if hashes:
         _require_hash(hashes[0], request.body)
-    urls = _signed_urls(account.options["public_url"], request.query)
+    _require_one_reading(request.query, urlsplit(public_url).query, fields)
+    urls = _signed_urls(public_url, request.query)
     return [(url + fields).encode("utf-8", "surrogateescape") for url in urls]
 
 
@@ -46,6 +53,14 @@ def _signed_fields(request: RawRequest) -> str:
         raise SignatureRefused("missing")  # only a form may come without bodySHA256
     pairs = sorted(set(form_pairs(request.body.decode("utf-8", "surrogateescape"))))
     return "".join(name + value for name, value in pairs)
+
+
+def _require_one_reading(query: str, configured: str, fields: str) -> None:
+    """Refuse a query that may hold fields, or fields that may hold a part of the query."""
+    if query in ("", configured):
+        return
+    if _FIRST_FIELD in query or (fields and not fields.startswith(_FIRST_FIELD)):
+        raise SignatureRefused("wrong")
 
 
 def _require_hash(given: str, body: bytes) -> None:

@@ -39,8 +39,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class VonageProof(Scheme):
     """The token for JSON, the field `sig` for a form; the time is signed in both.
 
-    The token's key (claim `api_key`) must be that of the option `api_key`, where it is given: one
-    signature secret may stand for several accounts.
+    The key (claim `api_key`, field `api-key`) must be that of the option `api_key`, where it is
+    given: one signature secret may stand for several accounts. A token always names one; a form
+    that names none is taken, because Vonage's list of what every inbound SMS has does not name it.
     """
 
     secrets = frozenset({_SECRET})
@@ -118,12 +119,17 @@ def _verify_form(request: RawRequest, account: ChannelAccount, now: datetime) ->
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise SignatureRefused("malformed")  # which of two equal names counts is nowhere said
+    if any("&" in name or "=" in name for name in fields):
+        raise SignatureRefused("malformed")  # signed, it would look like several fields
     signature = decoded(given[0].lower(), "hex", "sha256")
     signed = _signed_fields([pair for pair in pairs if pair[0] != "sig"])
     require_any(
         hmac.compare_digest(hmac.new(secret, signed, "sha256").digest(), signature)
         for secret in account.secrets[_SECRET]
     )
+    ours = account.options.get("api_key")
+    if ours and fields.get("api-key", ours) != ours:
+        raise SignatureRefused("wrong")
     require_recent(unix_moment(fields.get("timestamp", "")), now)
 
 
@@ -140,7 +146,10 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 def _signed_fields(pairs: list[tuple[str, str]]) -> bytes:
-    """Return `&name=value` of every field, sorted by name; `&` and `=` in values become `_`."""
+    """Return `&name=value` of every field, sorted by name; `&` and `=` in values become `_`.
+
+    So says Vonage, and so whoever has a form can exchange the three in its values.
+    """
     safe = str.maketrans("&=", "__")
     signed = "".join(f"&{name}={value.translate(safe)}" for name, value in sorted(pairs))
     return signed.encode("utf-8", "surrogateescape")

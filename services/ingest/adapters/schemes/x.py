@@ -2,7 +2,8 @@
 
 Source: X's page "Webhooks: quickstart". Both are an HMAC-SHA256 with the consumer secret, of the
 body and of a token that anybody can ask about. So whoever asked about a token that is a body would
-get that body's signature from us: a token is only answered if it could never be JSON.
+get that body's signature from us: a token is only answered if it could never be JSON, and a body
+is only looked at if it could never be such a token.
 """
 
 import base64
@@ -10,12 +11,26 @@ import hashlib
 import hmac
 import json
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qs
 
-from services.ingest.adapters.request import ChannelAccount, SignatureRefused
+from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
 
-X_SCHEME = Hmac(
+
+@dataclass(frozen=True, kw_only=True)
+class XScheme(Hmac):
+    """X's HMAC, for bodies that are a JSON object as all of X's are, and for no other."""
+
+    def verify(self, request: RawRequest, account: ChannelAccount, now: datetime) -> None:
+        """Check the first byte, then the digest: of a token we may have told the digest."""
+        if not request.body.startswith(b"{"):
+            raise SignatureRefused("malformed")
+        super().verify(request, account, now)
+
+
+X_SCHEME = XScheme(
     header="x-twitter-webhooks-signature",
     secret="consumer_secret",
     encoding="base64",

@@ -1,0 +1,81 @@
+"""Taking a reply in: what could not be told afterwards, or shows nothing, is refused at once."""
+
+from typing import Any
+
+import pytest
+
+from services.ingest.domain import limits
+from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.replies.taking import Replies, ReplyBody
+from services.ingest.store import CONVERSATIONS, REPLIES, conversation_document
+from shared.http import ApiError
+from tests.support.builders_ingest import NOW, StoppedClock
+from tests.support.builders_outbox import (
+    EMAIL,
+    IDS,
+    ReplyDocuments,
+    conversation,
+    doors,
+    from_mail,
+)
+
+DESK = ApiKeyPolicy(integrator="desk", prefix="desk", sha256="env:X", channel_accounts=("*",))
+
+
+class Desk:
+    """Agents of a company that has one conversation by mail."""
+
+    def __init__(self) -> None:
+        self.documents = ReplyDocuments()
+        self.woken = 0
+
+    async def sends(self, **body: Any) -> dict[str, Any]:
+        known = conversation_document(conversation(from_mail(NOW)))
+        await self.documents.insert(CONVERSATIONS, known)
+        replies = Replies(
+            self.documents, doors("http://127.0.0.1:1"), StoppedClock(), IDS, self._wake
+        )
+        given = ReplyBody.model_validate({"text": "Na poti je.", "sender": "agent", **body})
+        return await replies.take(EMAIL, given, "key-1", DESK)
+
+    async def is_refused(self, **body: Any) -> str:
+        with pytest.raises(ApiError) as refused:
+            await self.sends(**body)
+        assert refused.value.status == 422
+        assert self.documents.collections.get(REPLIES, {}) == {}
+        assert self.woken == 0
+        return refused.value.code
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+
+async def test_html_that_grows_beyond_what_an_event_holds_when_made_safe_is_refused() -> None:
+    assert await Desk().is_refused(html="&" * 30_000) == "html-too-long"
+
+
+async def test_html_that_just_fits_when_made_safe_is_taken() -> None:
+    taken = await Desk().sends(html="&" * (limits.TEXT // len("&amp;")))
+    assert taken["content"]["html"].startswith("&amp;&amp;")
+
+
+async def test_what_no_event_could_tell_is_refused_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "TEXT", 2 * limits.TEXT)
+    assert await Desk().is_refused(html="&" * 20_000) == "not-sendable"
+
+
+@pytest.mark.parametrize("text", [" ", "\r\n\t", "\u200b", "\u00a0\u2028", "\u202e\ufeff", "\x00"])
+async def test_a_text_that_shows_nothing_is_refused(text: str) -> None:
+    assert await Desk().is_refused(text=text) == "text-empty"
+
+
+@pytest.mark.parametrize("html", ["<script>alert(1)</script>", "<p> </p>", "<!-- -->", "&nbsp;"])
+async def test_html_of_which_nothing_to_see_is_left_is_refused(html: str) -> None:
+    assert await Desk().is_refused(html=html) == "html-empty"
+
+
+@pytest.mark.parametrize("text", ["👋", "👨\u200d👩\u200d👧", " a ", "\u202bשלום"])
+async def test_a_text_that_shows_something_is_taken_as_it_is(text: str) -> None:
+    assert (await Desk().sends(text=text))["content"]["text"] == text
