@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.ingest.adapters.building import from_http_date, from_iso, from_unix
 from services.ingest.adapters.payloads.meta import window_after
+from services.ingest.adapters.payloads.own_events import Stamp, translate
 from services.ingest.adapters.payloads.slack_content import moment_of
-from services.ingest.integrators import Stamp, translate
 from shared.clock import EARLIEST, LATEST, sound
 from shared.events import Undecodable, decode, encode
 from shared.events.envelope import Moment

@@ -26,10 +26,10 @@ class Gate:
         self._all = 0
 
     @contextmanager
-    def enter(self, account: str) -> Iterator["Place"]:
-        """Hold a place for a request of a channel account while the block runs, or raise `Busy`."""
+    def enter(self, account: str, size: int = limits.REQUEST) -> Iterator["Place"]:
+        """Hold a place of `size` bytes for an account while the block runs, or raise `Busy`."""
         place = Place(self, account)
-        place.hold(limits.REQUEST)
+        place.hold(max(size, limits.REQUEST))
         try:
             yield place
         finally:

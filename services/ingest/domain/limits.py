@@ -53,12 +53,16 @@ OUTGOING_SECONDS = 15.0  # a provider that needs longer has a problem; a lease c
 FETCH_SECONDS = 10.0
 FETCH_REDIRECTS = 2  # a file's address, its storage, its nearest copy
 FETCHED = 25 * MIB  # as much as a mail
+FILES_GIVEN = 200 * MIB  # 8 files at once, each held twice while it comes: 400 MiB at worst
+FILES_GIVEN_EACH = 100 * MIB  # one integrator's; its desktop asks again for the fifth at once
 SUBMISSION_SECONDS = 30.0  # a relay looks names up while it talks; half of a reply's lease
 
 REPLIES_IN_FLIGHT = 32
 REPLIES_PER_ACCOUNT = 8  # a provider that hangs takes a quarter of our places
 REPLY_FILES = 10
 REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
+REPLY_FILES_HELD = 80 * MIB  # 4 replies at once, each held 3 times (file, base64, wire): 240 MiB
+REPLY_FILES_HELD_EACH = 40 * MIB  # a provider that hangs leaves half for the others
 REPLY_TAGS = 5_000  # of HTML; a sanitiser's time grows with the square of how deep they nest
 
 AMI_PACKET = 64 * 1024  # bytes of one packet of Asterisk's; an event has below 4 KiB

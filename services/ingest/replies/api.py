@@ -1,14 +1,18 @@
 """`/v1/conversations`: where agents' desktops and bots answer customers."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from services.ingest.accounts import ApiKey
 from services.ingest.attachments import Attachments
+from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.domain.gate import Busy, Gate
 from services.ingest.keys import require_key
 from services.ingest.outgoing import FetchFailed
 from services.ingest.rates import Rates
@@ -28,12 +32,25 @@ _TAKEN: dict[int | str, dict[str, Any]] = {
     429: {"description": "Too many requests, or too many automatic replies to this customer."},
     503: {"description": "Not known to be durable; send the same again with the same key."},
 }
+_AGAIN = {"Retry-After": "1"}
 _SHIELD = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
+
+
+class _FileResponse(Response):
+    """A file on its way; its place is free for another once it is sent, however slow the reader."""
+
+    def __init__(self, content: bytes, headers: Mapping[str, str], place: ExitStack) -> None:
+        super().__init__(content, media_type="application/octet-stream", headers=dict(headers))
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 class ReplyApi:
@@ -46,9 +63,11 @@ class ReplyApi:
         attachments: Attachments,
         clock: Clock,
         rates: Rates,
+        gate: Gate | None = None,
     ) -> None:
         self._keys, self._replies = keys, replies
         self._attachments, self._clock, self._rates = attachments, clock, rates
+        self._gate = gate or Gate(limits.FILES_GIVEN, limits.FILES_GIVEN_EACH)
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -111,16 +130,28 @@ class ReplyApi:
 
     async def attachment(self, request: Request, conversation: str, reference: str) -> Response:
         """Give a file of a conversation, fetched from where it is; never to be shown inline."""
-        known = await self._replies.conversation(conversation, self._key(request))
+        key = self._key(request)
+        known = await self._replies.conversation(conversation, key)
+        with ExitStack() as place:
+            self._enter(place, key.integrator)
+            try:
+                name, content = await self._attachments.of(known, reference)
+            except FetchFailed as error:
+                raise ApiError(
+                    424, "not-fetched", f"The file was not fetched: {error}.", "Try again later."
+                ) from None
+            disposition = f"attachment; filename*=UTF-8''{name}" if name else "attachment"
+            headers = {**_SHIELD, "Content-Disposition": disposition}
+            return _FileResponse(content, headers, place.pop_all())
+
+    def _enter(self, place: ExitStack, integrator: str) -> None:
+        """Hold room for the largest file there may be: how large it is shows when it is here."""
         try:
-            name, content = await self._attachments.of(known, reference)
-        except FetchFailed as error:
+            place.enter_context(self._gate.enter(integrator, limits.FETCHED))
+        except Busy:
             raise ApiError(
-                424, "not-fetched", f"The file was not fetched: {error}.", "Try again later."
+                429, "too-many-files", "Too many files at once.", "Ask one by one.", _AGAIN
             ) from None
-        disposition = f"attachment; filename*=UTF-8''{name}" if name else "attachment"
-        headers = {**_SHIELD, "Content-Disposition": disposition}
-        return Response(content, media_type="application/octet-stream", headers=headers)
 
     def _key(self, request: Request) -> ApiKeyPolicy:
         """Return whose request this is; it counts for the integrator's limit of requests."""

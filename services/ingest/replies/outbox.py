@@ -9,23 +9,23 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import uuid4
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.domain import breaker as circuit
 from services.ingest.domain import limits
 from services.ingest.domain.delivery import Step, after_attempt, after_crash, give_up
+from services.ingest.domain.gate import Busy, Gate
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
 from services.ingest.metrics import Meter
 from services.ingest.outgoing import FetchFailed, Guard
 from services.ingest.publisher import EventPublisher
+from services.ingest.replies.composing import FileSource, compose, room_for_files
 from services.ingest.replies.events import event_of
 from services.ingest.replies.sending import Deliver, attempt
 from services.ingest.replies.store import ReplyStore, reply_from
-from services.ingest.senders.contract import Composed, File, NotSendable, Reply, Sender
+from services.ingest.senders.contract import NotSendable, Sender
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -35,18 +35,11 @@ from shared.streams.crash import crash_point
 POLL = 0.5  # seconds; a reply of this process goes at once, one of another's at most this late
 _PAGE = 4 * limits.REPLIES_IN_FLIGHT  # due replies read at once
 _BEHIND = timedelta(seconds=2)  # until a reply behind another looks again; it is also woken
+_FILES_AGAIN = timedelta(seconds=2)  # until a reply whose files find no room asks again
 _WRITE_AGAIN = 2.0  # seconds
 _WRITES = 15  # as long as an outage of MongoDB that its election explains, twice
 
 _log = get_logger("ingest")
-
-
-class FileSource(Protocol):
-    """Gets the bytes of a file by reference."""
-
-    async def get(self, reference: str, door: Door) -> tuple[str, bytes]:
-        """Return its media type and bytes, or raise `FetchFailed`."""
-        ...
 
 
 class Outbox:
@@ -67,6 +60,7 @@ class Outbox:
         self._store, self._doors, self._guard = store, doors, guard
         self._publisher, self._files, self._deliver = publisher, files, deliver
         self._clock, self._meter = clock, meter
+        self._gate = Gate(limits.REPLY_FILES_HELD, limits.REPLY_FILES_HELD_EACH)
         self._breakers: dict[tuple[str, str], circuit.Breaker] = {}
         self._running: dict[str, tuple[tuple[str, str], asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
@@ -183,7 +177,12 @@ class Outbox:
         if ask_again := self._ask(reply):
             await self._store.postpone(reply["_id"], owner, ask_again)
             return None
-        outcome = await self._compose_and_send(reply, owner, door, sender)
+        try:
+            with room_for_files(self._gate, reply, sender):
+                outcome = await self._compose_and_send(reply, owner, door, sender)
+        except Busy:
+            await self._store.postpone(reply["_id"], owner, self._clock.now() + _FILES_AGAIN)
+            return None
         if outcome is None:
             return None
         self._learn(reply, outcome)
@@ -201,7 +200,7 @@ class Outbox:
     ) -> Outcome | None:
         """Return the outcome of one attempt; None if the lease was lost before it."""
         try:
-            composed = await self._compose(reply_from(reply), door, sender)
+            composed = await compose(reply_from(reply), door, sender, self._files)
         except (NotSendable, FetchFailed) as error:
             return Refused(str(error))
         except Exception as error:
@@ -219,18 +218,6 @@ class Outbox:
             outcome=type(outcome).__name__.lower(),
         )
         return outcome
-
-    async def _compose(self, reply: Reply, door: Door, sender: Sender) -> Composed:
-        if sender.carries and reply.files:
-            files = [await self._with_content(file, door) for file in reply.files]
-            if sum(len(file.content or b"") for file in files) > limits.REPLY_FILES_SIZE:
-                raise NotSendable("the files are too large together")
-            reply = replace(reply, files=tuple(files))
-        return sender.compose(reply, door.account)
-
-    async def _with_content(self, file: File, door: Door) -> File:
-        _, content = await self._files.get(file.reference, door)
-        return replace(file, content=content)
 
     async def _why_give_up(self, reply: Document, sender: Sender) -> str | None:
         binds = sender.window and reply["content"]["template"] is None
