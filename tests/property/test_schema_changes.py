@@ -130,7 +130,8 @@ def _lose_field(part: Json) -> None:
 
 def _demand_all(part: Json) -> None:
     if "properties" in part:
-        part["required"] = sorted(part["properties"])
+        missing = sorted(set(part["properties"]) - set(part["required"]))
+        part["required"] = [*part["required"], *missing]  # another order alone changes nothing
 
 
 def _never_null(part: Json) -> None:
