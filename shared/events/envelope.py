@@ -8,17 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.clock import is_sound, to_milliseconds
+from shared.clock import EARLIEST, LATEST, to_milliseconds
 from shared.ids import derived_id
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
@@ -32,17 +24,10 @@ ContactPoint = Annotated[
 """An address of a customer with its scheme, such as `tel:+38640123456`."""
 
 
-def _in_range(moment: datetime) -> datetime:
-    if not is_sound(moment):
-        raise PydanticCustomError("time_out_of_range", "A time must be from 1970 to 2200")
-    return to_milliseconds(moment)
-
-
 Moment = Annotated[
-    AwareDatetime, AfterValidator(_in_range), Field(description="A time from 1970 to 2200.")
+    AwareDatetime, Field(ge=EARLIEST, le=LATEST, description="A time from 1970 to 2200.")
 ]
-"""A time as events carry it: RFC 3339 with a zone, from 1970 to 2200; read in UTC and whole
-milliseconds. Every store we write to can hold it."""
+"""A time as events carry it: RFC 3339 with a zone, from 1970 to 2200: every store can hold it."""
 
 
 class Record(BaseModel):
@@ -61,6 +46,14 @@ class Record(BaseModel):
             if not field.is_required()
         }
 
+    def in_milliseconds(self) -> Self:
+        """Return the record with every time in it in UTC and cut to whole milliseconds.
+
+        For what comes from outside; our own events are made of such times.
+        """
+        cut = {name: _in_milliseconds(value) for name, value in self}
+        return self.model_copy(update=cut)
+
     @classmethod
     def trusted(cls, **fields: Any) -> Self:
         """Build one from values that are valid already, such as another event's.
@@ -74,6 +67,16 @@ class Record(BaseModel):
         object.__setattr__(built, "__pydantic_extra__", None)
         object.__setattr__(built, "__pydantic_private__", None)
         return built
+
+
+def _in_milliseconds(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_milliseconds(value)
+    if isinstance(value, Record):
+        return value.in_milliseconds()
+    if isinstance(value, tuple):
+        return tuple(map(_in_milliseconds, value))
+    return value
 
 
 class Event(Record):

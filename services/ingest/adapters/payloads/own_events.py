@@ -6,18 +6,18 @@ typing error that is silently dropped costs the integrator days; on our own topi
 ignored (additive within v1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from services.ingest.domain.channels import Permission
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.text import clean
-from shared.clock import event_time
+from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS
@@ -28,7 +28,7 @@ from shared.events.contact_data import (
     MessageData,
 )
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
-from shared.events.envelope import Moment
+from shared.events.envelope import Moment, Record
 from shared.ids import KeyedIds, derived_id, is_conversation_id
 from shared.streams.publisher import EventTooLarge, outgoing
 
@@ -37,6 +37,7 @@ _TYPES: dict[str, type[Event]] = {
 }
 _OURS = "throughline."
 _TIME = TypeAdapter(Moment)
+_OUTSIDE = ("greater_than_equal", "less_than_equal")  # of a number, too: those are not written
 _MOMENTS = ("occurred_at", "recorded_at")
 _POINTS = ("previous", "current")
 _POINT_LISTS = ("contact_points", "verified")
@@ -99,7 +100,7 @@ def _event(item: dict[str, Any], stamp: Stamp) -> Event:
         data.setdefault("provider_event_id", own_id)
         data["occurred_at"] = claimed
         data["conversation_id"] = _conversation(data, stamp.ids)
-    checked = _strict(kind, data)
+    checked = _strict(kind, data).in_milliseconds()
     if isinstance(checked, CustomerRecordedData):
         _require_listed(checked)
     elif isinstance(checked, ContactData):
@@ -177,7 +178,7 @@ def _moment(data: dict[str, Any], item: dict[str, Any]) -> datetime | None:
         if given is None:
             continue
         try:
-            return _TIME.validate_python(given if isinstance(given, str) else "")
+            return to_milliseconds(_TIME.validate_python(given if isinstance(given, str) else ""))
         except ValidationError:
             raise _Refused(
                 "invalid-time",
@@ -265,9 +266,9 @@ def _conversation(data: dict[str, Any], ids: KeyedIds) -> str:
     return ids.conversation_id(provider, account, given)
 
 
-def _strict(kind: type[Event], data: dict[str, Any]) -> BaseModel:
+def _strict(kind: type[Event], data: dict[str, Any]) -> Record:
     model = kind.model_fields["data"].annotation
-    assert isinstance(model, type) and issubclass(model, BaseModel)
+    assert isinstance(model, type) and issubclass(model, Record)
     return model.model_validate(data, extra="forbid")
 
 
@@ -284,14 +285,16 @@ def _require_publishable(event: Event) -> None:
 
 
 def _describe(error: ValidationError) -> str:
-    details = error.errors(include_input=False, include_url=False, include_context=False)
-    named = (f"{_place(detail['loc'])}: {detail['type']}" for detail in details[:5])
+    details = error.errors(include_url=False, include_context=False)
+    named = (f"{_place(detail['loc'])}: {_problem(detail)}" for detail in details[:5])
     return f"The event is not valid ({'; '.join(named)})."
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    limits_of_time = detail["type"] in _OUTSIDE and isinstance(detail["input"], str)
+    return "time_out_of_range" if limits_of_time else str(detail["type"])
 
 
 def _place(steps: Iterable[Any]) -> str:
     """Return where in the data; an unknown field's name is shown, it is what helps."""
     return ".".join(str(step)[:64] for step in steps) or "data"
-
-
-__all__ = ["ItemError", "Stamp", "translate"]
