@@ -35,12 +35,20 @@ class CommitUnknown(Unavailable):
 class Transactions:
     """Runs one transaction after another on a session of its own.
 
-    `lsid` names that session, so that whoever takes over can end it on the server.
+    `lsid` names that session, so that whoever takes over can end it on the server. `alive` is
+    called whenever MongoDB, or the driver in its name, has said no and another try follows: who
+    watches for progress need wait for one answer only, however many tries a transaction takes.
     """
 
-    def __init__(self, database: Database, deadline: float = 30.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        deadline: float = 30.0,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._deadline = deadline
+        self._alive = alive
         self._session: Any = None
 
     async def lsid(self) -> Any:
@@ -75,6 +83,7 @@ class Transactions:
                         f"MongoDB did not take a transaction ({_name(error)}).",
                         "It is tried again; check the replica set if this goes on.",
                     ) from error
+            self._alive()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -97,6 +106,7 @@ class Transactions:
             try:
                 await session.commit_transaction()
             except PyMongoError as error:
+                self._alive()
                 if not error.has_error_label("UnknownTransactionCommitResult"):
                     raise
                 if time.monotonic() + pause > give_up:

@@ -43,7 +43,7 @@ class Worker:
         self, processor: Processor, scope: Scope, database: Database, publisher: Publisher
     ) -> None:
         self.processor, self.scope = processor, scope
-        self._transactions = Transactions(database)
+        self._transactions = Transactions(database, alive=scope.alive)
         heap, wake = DueHeap(), asyncio.Event()
         self.ownership = Ownership(scope, database, self._transactions, publisher, heap)
         self._committer = Committer(
