@@ -10,7 +10,7 @@ from services.sla.facts import Heard, heard_in
 from services.sla.metrics import OUTCOMES, WARNINGS
 from services.sla.outgoing import event_of
 from services.sla.store import CLOCKS, blank_clock, clock_id_of, from_document, to_document
-from shared.streams import Effects, Find, Incoming, Processor, Received, State, TimerDue
+from shared.streams import CALM, Effects, Find, Incoming, Processor, Received, State, TimerDue
 
 TOPICS = ("contact-events", "routing-events")
 
@@ -23,7 +23,7 @@ class Handlers:
 
     def processor(self) -> Processor:
         """Return the processor to run."""
-        return Processor("sla", TOPICS, self.needs, self.decide, rounds=1)
+        return Processor("sla", TOPICS, self.needs, self.decide, rounds=1, pace=CALM)
 
     def needs(self, incoming: Sequence[Incoming], state: State) -> Iterable[Find]:
         """Name the clocks that the batch is about."""

@@ -6,6 +6,7 @@ Service authors need `Processor`, `Effects`, `State`, `Find`, `Received`, `Timer
 
 from shared.streams.consumer import Consumer
 from shared.streams.effects import (
+    CALM,
     Decide,
     Document,
     Effects,
@@ -24,6 +25,7 @@ from shared.streams.store import STREAM_COLLECTIONS
 from shared.streams.worker import Worker
 
 __all__ = [
+    "CALM",
     "STREAM_COLLECTIONS",
     "Consumer",
     "Decide",

@@ -25,6 +25,9 @@ from shared.streams.scope import Scope
 from shared.streams.unit import Decided, Unit, Units
 
 _COMMIT_EVERY = 1.0  # seconds; they matter for lag metrics and restarts only
+# Sent parcels go with the next transaction; what is left when none follows can wait as long, since
+# it costs a commit of its own and only a crash would publish it again.
+_SETTLE_EVERY = 1.0  # seconds
 _COMMIT_TIMEOUT = 5.0  # seconds; aiokafka itself would retry for ever
 
 
@@ -47,7 +50,7 @@ class Committer:
         self._sent: list[Parcel] = []
         self._uncommitted: dict[TopicPartition, int] = {}
         self._publishing: asyncio.Task[None] | None = None
-        self._offsets_committed = 0.0
+        self._offsets_committed = self._settled = 0.0
         self.draining = False
 
     async def commit(self, unit: Unit) -> None:
@@ -139,8 +142,11 @@ class Committer:
         self._scope.metrics.set("outbox_oldest_pending_seconds", age, processor=self._scope.name)
         self._scope.complain("decided events wait for Kafka", error, error.problem)
 
-    async def settle(self) -> None:
+    async def settle(self, *, now: bool = False) -> None:
         """Store positions that ran ahead, and forget parcels that Kafka has."""
+        if time.monotonic() - self._settled < _SETTLE_EVERY and not now:
+            return
+        self._settled = time.monotonic()
         await self.published()
         held = dict(self._ownership.held)
         ahead = {one.shard: one.applied for one in held.values() if one.applied > one.stored}

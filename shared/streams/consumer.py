@@ -20,14 +20,21 @@ from shared.streams.lenient import read_leniently
 from shared.streams.worker import Worker
 
 MAX_RECORDS = 500  # per batch: 54 ms in one transaction, far below its 5 s life time
-_POLL_MS = 5  # an empty poll costs it twice; a non-empty one never waits
+_POLL_MS = (
+    5  # FastStream sleeps as long after an empty poll; ours lasts longer, see `_IDLE_POLL_MS`
+)
+_IDLE_POLL_MS = (
+    500  # the poll itself returns at once when there is a record; each one shows we live
+)
 _HEARTBEATS = 10  # per session: nine may get lost
 _REBALANCE_TIMEOUT_MS = 60_000  # 20 s of draining and the slowest batch fit in
 _MAX_POLL_INTERVAL_MS = 300_000  # ten times the transaction deadline
 # aiokafka leaves a partition with unread records out of its next fetch, and until that one returns
-# nothing new of the partition is fetched: with the default of 500 ms a busy partition among quiet
-# ones (a pool's commands) is read half a second late.
+# nothing new of the partition is fetched: were it to wait for 500 ms, a busy partition among quiet
+# ones (a pool's commands) would be read half a second late. A fetch of all partitions returns as
+# soon as there is anything, so that one may wait: an idle system must not ask 50 times a second.
 _FETCH_WAIT_MS = 20
+_WHOLE_FETCH_WAIT_MS = 500
 _FETCH_BYTES = 8 * 1024 * 1024
 _PARTITION_FETCH_BYTES = 2 * 1024 * 1024  # a topic takes messages up to 1 MiB
 _DRAIN_ON_REVOKE = 20.0  # seconds
@@ -48,6 +55,18 @@ def _without_headers(record: Any) -> Any:
 
 async def _pass_through(message: Any) -> Any:
     return message
+
+
+def _wait_longer_for_whole_fetches(fetcher: Any) -> None:
+    """Let a fetch that leaves no partition out wait for longer (a test watches these privates)."""
+    requests_of = fetcher._get_actions_per_node
+
+    def requests(assignment: Any) -> Any:
+        leaves_some_out = bool(fetcher._records)
+        fetcher._fetch_max_wait_ms = _FETCH_WAIT_MS if leaves_some_out else _WHOLE_FETCH_WAIT_MS
+        return requests_of(assignment)
+
+    fetcher._get_actions_per_node = requests
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -127,12 +146,16 @@ class Consumer:
         def build(**settings: Any) -> Any:
             consumer = original(**settings)
             self._worker.attach(consumer)
-            poll = consumer.getmany
+            start, poll = consumer.start, consumer.getmany
+
+            async def patient_start() -> None:
+                await start()
+                _wait_longer_for_whole_fetches(consumer._fetcher)
 
             async def getmany(**options: Any) -> Any:
                 self._health.tick(self._loop_name)
                 try:
-                    return await poll(**options)
+                    return await poll(**options | {"timeout_ms": _IDLE_POLL_MS})
                 except UnicodeDecodeError:
                     self._worker.scope.log.warning(
                         "a header's name is not UTF-8: reading slowly from now on",
@@ -141,7 +164,7 @@ class Consumer:
                     await read_leniently(consumer)
                     return {}
 
-            consumer.getmany = getmany
+            consumer.start, consumer.getmany = patient_start, getmany
             return consumer
 
         self._subscriber._outer_config.builder = build

@@ -227,6 +227,13 @@ Needs = Callable[[Sequence[Incoming], State], Iterable[Find]]
 Decide = Callable[[Sequence[Incoming], State, datetime], Effects]
 
 
+# A batch of one costs nearly as much as a batch of fifty: about 5 ms of CPU here, 5 in MongoDB and
+# 3 in Kafka. What people wait for (an offer) begins at most 25 small batches a second, what they
+# look at afterwards (a timeline) ten: batches grow, and the CPU is there for those who wait.
+BRISK = 0.04
+CALM = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Processor:
     """A consumer: what it reads, what it must know, what it decides.
@@ -234,6 +241,8 @@ class Processor:
     `name` becomes the consumer group and the prefix of its shards, so it is fixed for good.
     `rounds` is how often `needs` is asked: 1 where no document leads to another. `decode` is for
     topics that others write to (foreign.py); without it, records are what the catalogue says.
+    `pace` is the seconds from the beginning of one small batch to the next: how long an event may
+    wait for company. Where somebody waits for the decision it is short; a lonely event never waits.
     """
 
     name: str
@@ -242,3 +251,4 @@ class Processor:
     decide: Decide
     rounds: int = MOST_ROUNDS
     decode: Decode | None = None
+    pace: float = BRISK

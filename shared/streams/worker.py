@@ -28,11 +28,8 @@ from shared.streams.timers import DueHeap
 from shared.streams.unit import Units
 
 _RETRY_PAUSE = 1.0  # seconds
-# A batch of one costs nearly as much as a batch of fifty: about 5 ms of CPU for its transaction,
-# here and in MongoDB. Beginning at most 25 a second lets batches grow under load, and costs a
-# lonely event nothing.
-_PACE = 0.04  # seconds from the beginning of one small batch to the next
 _SMALL = 100  # records
+_LONGEST_PACE = 0.2  # seconds: on a busy machine small batches take half of the time at most
 _CLOSE_TIMEOUT = 2.0  # seconds; a session that MongoDB does not answer for ends by itself
 
 
@@ -92,7 +89,9 @@ class Worker:
 
     async def _pace(self, records: int, started: float) -> None:
         """Leave what comes in now to the next batch, if this one was small and nothing waits."""
-        left = started + _PACE - time.monotonic()
+        now = time.monotonic()
+        pause = max(self.processor.pace, min(2 * (now - started), _LONGEST_PACE))
+        left = started + pause - now
         if records < _SMALL and left > 0 and not self._is_behind():
             await asyncio.sleep(left)
 
@@ -153,7 +152,7 @@ class Worker:
         """
         with contextlib.suppress(TimeoutError, Fenced, Unavailable, PyMongoError):
             async with asyncio.timeout(seconds), self._turn:
-                await self._committer.settle()
+                await self._committer.settle(now=True)
         await self._committer.commit_offsets(self._consumer, now=True)
         self._committer.forget()
         await self.ownership.release()

@@ -1,13 +1,11 @@
 """A store away for longer than a transaction may take: loops wait, say so, and go on afterwards."""
 
 import asyncio
-import os
 import time
 from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import free_port
 from deploy.local.stack import Stack
 from tests.support import ledger
 from tests.support.books import Load, applied, assert_every_effect_once
@@ -31,7 +29,7 @@ async def test_in_a_long_outage_of_either_store_every_loop_shows_that_it_lives(
     both = (without_kafka, without_mongodb)
     for deployment in both:
         await deployment.create_topics()
-    services = [_app(deployment, monkeypatch) for deployment in both]
+    services = [ledger.in_this_process(deployment, monkeypatch) for deployment in both]
     stop = asyncio.Event()
     running = [asyncio.create_task(service.serve(stop)) for service in services]
     try:
@@ -51,17 +49,6 @@ async def test_in_a_long_outage_of_either_store_every_loop_shows_that_it_lives(
     assert statuses == [0, 0]
     for deployment in both:
         await deployment.close()
-
-
-def _app(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> ledger.Service:
-    """A ledger in this very process, so that its health can be looked into."""
-    for name in [name for name in os.environ if name.startswith("THROUGHLINE_")]:
-        monkeypatch.delenv(name)
-    for name, value in deployment.environment().items():
-        if name.startswith("THROUGHLINE_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("THROUGHLINE_PROFILE_OPS_PORT", str(free_port()))
-    return ledger.create_app()
 
 
 async def _has_begun(deployment: Deployment) -> bool:

@@ -4,11 +4,15 @@ Whatever is applied twice, or not at all, shows in its documents. Run as
 `python -m tests.support.ledger`, so that tests can kill it.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
+from deploy.local.ports import free_port
 from shared.events.contact import MessageReceived
 from shared.events.envelope import About
 from shared.events.routing import CaseOpened, CaseOpenedData
@@ -16,6 +20,7 @@ from shared.mongo import Collection, Database
 from shared.service import Service
 from shared.settings import ServiceSettings, load_settings, settings_for
 from shared.streams import Effects, Find, Incoming, Processor, Publisher, Received, State
+from tests.support.deployment import Deployment
 
 _UNSTORABLE: dict[str, Callable[[], Any]] = {
     "too large a number": lambda: 2**70,
@@ -108,6 +113,17 @@ def create_app() -> Service:
         processors=(PROCESSOR,),
         collections=COLLECTIONS,
     )
+
+
+def in_this_process(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Build a ledger here, so that a test can look into it."""
+    for name in [name for name in os.environ if name.startswith("THROUGHLINE_")]:
+        monkeypatch.delenv(name)
+    for name, value in deployment.environment().items():
+        if name.startswith("THROUGHLINE_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("THROUGHLINE_PROFILE_OPS_PORT", str(free_port()))
+    return create_app()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from shared.events import Event
 from shared.events.contact import CONTACT_EVENTS, MessageReceived
 from shared.events.contact_data import ContactData, InteractionRecordedData, MessageData
 from shared.events.routing import CaseOpened
-from shared.streams import Effects, Find, Incoming, Processor, Received, State
+from shared.streams import CALM, Effects, Find, Incoming, Processor, Received, State
 
 NAME = "ingest-conversations"
 TOPICS = ("contact-events", "routing-events")
@@ -21,7 +21,7 @@ TOPICS = ("contact-events", "routing-events")
 
 def processor() -> Processor:
     """Return the processor to run."""
-    return Processor(NAME, TOPICS, needs, decide, rounds=1)
+    return Processor(NAME, TOPICS, needs, decide, rounds=1, pace=CALM)
 
 
 def needs(incoming: Sequence[Incoming], state: State) -> Iterable[Find]:
