@@ -78,13 +78,16 @@ class Worker:
                 if not self._draining:
                     crash_point("batch-received")
                     await self._handle(records)
+            self._measure(len(records), started)
             await self._pace(len(records), started)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             self.fail(error)
+
+    def _measure(self, records: int, started: float) -> None:
         metrics, name = self.scope.metrics, self.scope.name
-        metrics.observe("batch_records", len(records), processor=name)
+        metrics.observe("batch_records", records, processor=name)
         metrics.observe("batch_seconds", time.monotonic() - started, processor=name)
 
     async def _pace(self, records: int, started: float) -> None:
