@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.request import RawRequest
@@ -40,12 +41,11 @@ class Intake:
     async def accept(self, door: Door, request: RawRequest) -> None:
         """Accept a request or mail; raise `SignatureRefused` if it is not authentic."""
         received_at = self.clock.now()
-        verify = door.adapter.verify
         if len(request.body) < _LARGE:
-            verify(request, door.account, received_at)
+            proof = _proof(door, request, received_at)
         else:  # hashing, and reading a form for its proof, must not hold up the others
-            await asyncio.to_thread(verify, request, door.account, received_at)
-        if proof := door.adapter.once(request):
+            proof = await asyncio.to_thread(_proof, door, request, received_at)
+        if proof is not None:
             provider = door.adapter.provider
             await require_first_use(self._store, provider, proof, request.body, received_at)
         parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
@@ -73,3 +73,9 @@ class Intake:
         self.meter.observe("ingest_batch_events", len(unique), provider=provider)
         for event in unique:
             self.meter.count("ingest_events_total", provider=provider, type=event.type)
+
+
+def _proof(door: Door, request: RawRequest, received_at: datetime) -> str | None:
+    """Return what may come with this body only, None if nothing; `SignatureRefused` if forged."""
+    door.adapter.verify(request, door.account, received_at)
+    return door.adapter.once(request)

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.request import RawRequest
-from services.ingest.domain import limits
 from services.ingest.domain.text import clean
+from services.ingest.domain.urlencoded import TooManyFields, form_fields
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -130,19 +130,9 @@ def with_fields(request: RawRequest, fields: Mapping[str, str]) -> RawRequest:
 
 def _urlencoded(body: bytes) -> list[Part]:
     try:
-        pairs = parse_qsl(
-            body.decode("utf-8", "surrogateescape"),
-            keep_blank_values=True,
-            errors="surrogateescape",
-            max_num_fields=limits.FORM_FIELDS,
-        )
-        return [Part(clean(name), _bytes(value)) for name, value in pairs]
-    except ValueError:
+        return [Part(_text(name), value) for name, value in form_fields(body)]
+    except TooManyFields:
         raise BadForm("form: too many fields") from None
-
-
-def _bytes(value: str) -> bytes:
-    return value.encode("utf-8", "surrogateescape")
 
 
 def _boundary(content_type: bytes, body: bytes) -> bytes:

@@ -11,10 +11,11 @@ from typing import Any
 
 from services.ingest.adapters.contract import Broken, Unparseable
 from services.ingest.adapters.request import RawRequest
-from services.ingest.adapters.schemes.twilio import FORM, form_pairs
+from services.ingest.adapters.schemes.twilio import FORM
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
+from services.ingest.domain.urlencoded import TooManyFields, form_pairs
 from shared.contact_points import InvalidContactPoint, contact_point
 
 MEDIA_TYPES = frozenset({FORM, "application/json"})
@@ -34,8 +35,8 @@ def fields_of(request: RawRequest) -> Fields:
             raise Unparseable("body: not an object")
         return {clean(name): clean(str(value)) for name, value in found.items()}
     try:
-        pairs = form_pairs(request.body.decode("utf-8", "surrogateescape"))
-    except ValueError:
+        pairs = form_pairs(request.body)
+    except TooManyFields:
         raise Unparseable("body: form") from None
     return {clean(name): clean(value) for name, value in pairs}
 

@@ -5,10 +5,9 @@ an id of its own; each becomes a message, with what joins them (`concat-ref`) ke
 """
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from services.ingest.adapters.contract import Unparseable
-from services.ingest.domain import limits
+from services.ingest.domain.urlencoded import TooManyFields, form_pairs
 
 NAMES = {"messageId": "message_uuid", "client-ref": "client_ref", "text": "text"}
 JOINING = ("concat", "concat-ref", "concat-total", "concat-part")
@@ -18,9 +17,8 @@ KINDS = {"text": "text", "unicode": "text"}
 def modern(body: bytes) -> dict[str, Any]:
     """Return the message or status in the shape the Messages API gives it."""
     try:
-        text = body.decode("utf-8", "surrogateescape")
-        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=limits.FORM_FIELDS))
-    except ValueError:
+        fields = dict(form_pairs(body))
+    except TooManyFields:
         raise Unparseable("body: form") from None
     found: dict[str, Any] = {new: fields[old] for old, new in NAMES.items() if old in fields}
     found |= {"channel": "sms", "timestamp": _moment(fields.get("message-timestamp", ""))}

@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
-from services.ingest.domain import limits
+from services.ingest.domain.urlencoded import TooManyFields, form_pairs
 
 FORM = "application/x-www-form-urlencoded"
 _FIRST_FIELD = "AccountSid"
@@ -24,19 +24,12 @@ _PORTS = {"https": 443, "http": 80}
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-def form_pairs(form: str) -> list[tuple[str, str]]:
-    """Return the fields of a form in order; raise `ValueError` for too many of them."""
-    return parse_qsl(
-        form, keep_blank_values=True, errors="surrogateescape", max_num_fields=limits.FORM_FIELDS
-    )
-
-
 def _signed(request: RawRequest, account: ChannelAccount, _time: str) -> Iterable[bytes]:
     public_url = account.options["public_url"]
     try:
         hashes = [value for name, value in form_pairs(request.query) if name == "bodySHA256"]
         fields = "" if hashes else _signed_fields(request)
-    except ValueError:
+    except TooManyFields:
         raise SignatureRefused("malformed") from None
     if len(hashes) > 1:
         raise SignatureRefused("doubled")
@@ -51,7 +44,7 @@ def _signed_fields(request: RawRequest) -> str:
     """Return names and values as Twilio signs them: sorted, equal pairs once."""
     if request.media_type() != FORM:
         raise SignatureRefused("missing")  # only a form may come without bodySHA256
-    pairs = sorted(set(form_pairs(request.body.decode("utf-8", "surrogateescape"))))
+    pairs = sorted(set(form_pairs(request.body)))
     return "".join(name + value for name, value in pairs)
 
 

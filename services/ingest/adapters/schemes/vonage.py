@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import (
@@ -25,9 +25,9 @@ from services.ingest.adapters.schemes.base import (
     unix_moment,
     with_header,
 )
-from services.ingest.domain import limits
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
+from services.ingest.domain.urlencoded import TooManyFields, form_pairs
 
 FORM = "application/x-www-form-urlencoded"
 _SECRET = "signature_secret"
@@ -135,13 +135,8 @@ def _verify_form(request: RawRequest, account: ChannelAccount, now: datetime) ->
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            body.decode("utf-8", "surrogateescape"),
-            keep_blank_values=True,
-            errors="surrogateescape",
-            max_num_fields=limits.FORM_FIELDS,
-        )
-    except ValueError:
+        return form_pairs(body)
+    except TooManyFields:
         raise SignatureRefused("malformed") from None
 
 
