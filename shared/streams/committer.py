@@ -25,8 +25,8 @@ from shared.streams.scope import Scope
 from shared.streams.unit import Decided, Unit, Units
 
 _COMMIT_EVERY = 1.0  # seconds; they matter for lag metrics and restarts only
-# Sent parcels go with the next transaction; what is left when none follows can wait as long, since
-# it costs a commit of its own and only a crash would publish it again.
+# Deleting what was sent, and storing positions that ran ahead, cost a command or a commit of their
+# own; left alone for a second, only a crash would publish or decide it again, with the same ids.
 _SETTLE_EVERY = 1.0  # seconds
 _COMMIT_TIMEOUT = 5.0  # seconds; aiokafka itself would retry for ever
 
@@ -47,7 +47,7 @@ class Committer:
         self._scope, self._database, self._units = scope, database, units
         self._publisher, self._ownership, self._heap = publisher, ownership, heap
         self._timers_changed = timers_changed
-        self._sent: list[Parcel] = []
+        self._sent: list[str] = []
         self._uncommitted: dict[TopicPartition, int] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._offsets_committed = self._settled = 0.0
@@ -60,10 +60,8 @@ class Committer:
         if first.changes_nothing:
             self._note(unit, Decided(first.effects or Effects()), stored=False)
             return
-        unit.sent = tuple(self._sent)
         decided = await self._units.apply(unit, now, first)
         crash_point(f"{unit.label}committed")
-        del self._sent[: len(unit.sent)]
         self._note(unit, decided, stored=True)
         await self.published()
         self._publishing = asyncio.create_task(self._publish(decided.parcels, unit.label))
@@ -134,7 +132,7 @@ class Committer:
         for topic, number in Counter(record.topic for record in records).items():
             metrics.count("published_events_total", number, processor=name, topic=topic)
         crash_point(f"{label}published")
-        self._sent += parcels
+        self._sent += [parcel.parcel_id for parcel in parcels]
 
     def _say_pending(self, parcels: Sequence[Parcel], error: Unavailable) -> None:
         age = outbox.oldest_age(parcels, self._scope.clock.now())

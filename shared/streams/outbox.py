@@ -66,9 +66,9 @@ async def leftovers(database: Database, shards: Iterable[str]) -> list[Parcel]:
     ]
 
 
-async def delete(database: Database, sent: Sequence[Parcel]) -> None:
-    """Forget parcels that Kafka has acknowledged."""
-    await database.raw[COLLECTION].delete_many({"_id": {"$in": [p.parcel_id for p in sent]}})
+async def delete(database: Database, sent: Sequence[str]) -> None:
+    """Forget the parcels of these ids: Kafka has acknowledged them."""
+    await database.raw[COLLECTION].delete_many({"_id": {"$in": list(sent)}})
 
 
 def oldest_age(parcels: Iterable[Parcel], now: datetime | None = None) -> float:

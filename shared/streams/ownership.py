@@ -164,7 +164,7 @@ class Ownership:
         records = [record for parcel in left for record in parcel.records]
         await self._insist(self._publisher.send, records)
         crash_point("leftovers-published")
-        await self._insist(outbox.delete, self._database, left)
+        await self._insist(outbox.delete, self._database, [one.parcel_id for one in left])
         self._scope.log.info("leftovers published", processor=self._scope.name, count=len(records))
 
     async def _seek(self, consumer: Any, claims: dict[TopicPartition, positions.Claim]) -> None:

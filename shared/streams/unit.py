@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bson.errors import BSONError
-from pymongo import DeleteMany, InsertOne
 from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
 from shared.events import Event
@@ -73,7 +72,7 @@ class Unit:
 
     `held` are the shards concerned, as they were when the unit was made; `offsets` the last
     offsets applied by shard; `ticks` the shards whose timers are in `timer_ids`; `dead` what goes
-    to the dead letters; `sent` the parcels Kafka has by now.
+    to the dead letters.
     """
 
     held: Mapping[str, Held]
@@ -82,7 +81,6 @@ class Unit:
     offsets: Mapping[str, int] = field(default_factory=dict)
     ticks: frozenset[str] = frozenset()
     dead: Sequence[Publish] = ()
-    sent: Sequence[Parcel] = ()
     label: str = ""  # prefix of crash points: "" for batches, "tick-" for timers
 
 
@@ -230,7 +228,11 @@ class _Attempt:
         await self._write(session, effects, loaded, fired)
         crash_point(f"{unit.label}state-written")
         parcels = self._wrap([*unit.dead, *effects.publishes])
-        await self._exchange(session, parcels)
+        if parcels:
+            documents = [parcel.document() for parcel in parcels]
+            await database.raw[outbox.COLLECTION].insert_many(
+                documents, ordered=False, session=session
+            )
         crash_point(f"{unit.label}outbox-written")
         self.decided = Decided(effects, parcels, fired)
         crash_point(f"{unit.label}before-commit")
@@ -271,17 +273,6 @@ class _Attempt:
         offset = self._unit.offsets.get(shard, held.stored)
         ticks = held.ticks + (shard in self._unit.ticks and shard not in self._unit.offsets)
         return f"{offset + 1:020}-{ticks:012}"
-
-    async def _exchange(self, session: Any, parcels: Sequence[Parcel]) -> None:
-        """Put the new parcels in and take the sent ones out, in one command."""
-        operations: list[Any] = [InsertOne(parcel.document()) for parcel in parcels]
-        if self._unit.sent:
-            ids = [parcel.parcel_id for parcel in self._unit.sent]
-            operations.append(DeleteMany({"_id": {"$in": ids}}))
-        if operations:
-            await self._units._database.raw[outbox.COLLECTION].bulk_write(
-                operations, ordered=False, session=session
-            )
 
 
 def _codes(error: OperationFailure) -> set[int | None]:
