@@ -8,7 +8,7 @@ an internal proxy): a sender need not know.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -31,6 +31,7 @@ __all__ = [
     "Reply",
     "Sender",
     "Sent",
+    "Signer",
     "Unclear",
     "retry_after",
 ]
@@ -81,17 +82,33 @@ class Reply:
     message_token: str | None = None
 
 
+class Signer(ABC):
+    """Proves a call by something that needs the time, as late as the call is made."""
+
+    @abstractmethod
+    def sign(self, call: "Call", now: datetime) -> Mapping[str, str]:
+        """Return the headers that prove the call, as it goes out at this moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request to a provider; what may hold credentials never shows in a repr.
 
-    `headers` do, and so does the address for Telegram.
+    `headers` do, and so does the address for Telegram. A `signer` adds headers to each attempt:
+    the call itself is the same whenever it is tried.
     """
 
     url: str = field(repr=False)
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
+    signer: Signer | None = field(default=None, repr=False)
+
+    def signed(self, now: datetime) -> "Call":
+        """Return the call as it goes out at this moment."""
+        if self.signer is None:
+            return self
+        return replace(self, headers={**self.headers, **self.signer.sign(self, now)})
 
 
 @dataclass(frozen=True, slots=True)
