@@ -336,6 +336,26 @@ def test_whatsapp_answers_a_message_or_sends_a_template() -> None:
     assert "text" not in body
 
 
+def test_whatsapp_fills_the_gaps_of_a_templates_text_in_order() -> None:
+    body = sent("whatsapp", template="on_its_way", template_parameters=("Ana", "22 €"))
+    assert body["template"] == {
+        "name": "on_its_way",
+        "language": {"code": "en"},
+        "components": [
+            {
+                "type": "body",
+                "parameters": [{"type": "text", "text": "Ana"}, {"type": "text", "text": "22 €"}],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("odd", ["two\nlines", "a\rb", "a\tb", "a     b"])
+def test_what_whatsapp_takes_in_no_gap_is_said_before(odd: str) -> None:
+    with pytest.raises(NotSendable, match="line break"):
+        compose("whatsapp", template="on_its_way", template_parameters=("Ana", odd))
+
+
 def test_whatsapp_sends_a_file_with_its_caption_and_name() -> None:
     body = sent("whatsapp", files=(PICTURE,))
     assert body["image"] == {"link": PICTURE.reference, "caption": TEXT}

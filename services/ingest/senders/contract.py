@@ -58,7 +58,8 @@ class Reply:
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
-    answered. `template` names an approved template where the provider knows such. `plus_token`
+    answered. `template` names an approved template where the provider knows such, and
+    `template_parameters` fill the gaps of its text, in order. `plus_token`
     names the conversation in a plus-address, so that the answer finds it.
     """
 
@@ -77,6 +78,7 @@ class Reply:
     case_reference: str | None = None
     agent_id: str | None = None
     template: str | None = None
+    template_parameters: tuple[str, ...] = ()
     language: str | None = None
     plus_token: str | None = None
     message_token: str | None = None
