@@ -92,7 +92,7 @@ def _add_dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 def _add_reconcile(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     what = "ask a provider for what it had while we were down, and publish what did not arrive"
     reconcile = _add(commands, "reconcile", what, _reconcile)
-    reconcile.add_argument("provider", metavar="PROVIDER", help="twilio, vonage")
+    reconcile.add_argument("provider", metavar="PROVIDER", help="twilio, postmark, slack …")
     reconcile.add_argument("--account", default="main", metavar="ID", help="channel account (main)")
     reconcile.add_argument(
         "--since", required=True, metavar="WHEN", help="2026-11-03T08:00:00Z, or 6h, 2d ago"

@@ -6,33 +6,39 @@ had arrived already changes nothing, and the command may be repeated.
 
 import argparse
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.ingest.accounts import Door, open_doors
 from services.ingest.adapters.building import from_iso
+from services.ingest.adapters.contract import Parsed
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused, target_of
 from services.ingest.domain.channels import ChannelsPolicy
-from services.ingest.listers.contract import Lister, Page
+from services.ingest.listers.contract import FIRST, Lister, Page, Step
 from services.ingest.listers.registry import LISTERS
 from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
-from services.ingest.parse import read
 from services.ingest.publisher import EventPublisher, without_doubles
+from services.ingest.readers import IsolatedReader, Reader, read_here
 from services.ingest.replies.sending import placed
 from services.ingest.senders.contract import API_URL, Answer, Call, retry_after
 from services.ingest.settings import Settings
+from services.ingest.store import Store, keep
 from shared.clock import Clock, SystemClock
 from shared.errors import PolicyError, ThroughlineError
+from shared.events import Event
 from shared.ids import KeyedIds
+from shared.mongo import Database
 from shared.policy import load_policy
-from shared.settings import load_settings
+from shared.settings import CommonSettings, load_settings
 from shared.streams import Publisher
 
 ATTEMPTS = 6  # with pauses of 1, 2, 4, 8 and 16 s: half a minute
+_GONE = frozenset({404, 410})
 _LOCAL = "127.0.0.1"
 _AGO = re.compile(r"([0-9]{1,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -43,55 +49,88 @@ class NotListed(ThroughlineError):
     """The provider did not give its list; what was published until then stays."""
 
 
+@dataclass(frozen=True)
+class Sink:
+    """Where what is listed goes: events to Kafka, whole mails to MongoDB before them."""
+
+    publisher: EventPublisher
+    store: Store
+
+    async def take(self, parsed: Sequence[Parsed], events: Sequence[Event]) -> None:
+        """Return when all of it is durable, or raise `Unavailable`."""
+        for one in parsed:
+            await keep(self.store, one.blobs)
+        await self.publisher.publish(events)
+
+
 @dataclass
 class Reconciler:
     """Lists one channel account; `pause` and `clock` are the machine's unless a test gives others.
 
-    `publisher` is None for a dry run.
+    `sink` is None for a dry run.
     """
 
     door: Door
     lister: Lister
     ids: KeyedIds
-    publisher: EventPublisher | None = None
+    sink: Sink | None = None
+    reader: Reader = read_here
     guard: Guard = field(default_factory=Guard)
     pause: Pause = asyncio.sleep
     clock: Clock = field(default_factory=SystemClock)
     listed: int = 0
     published: int = 0
     unreadable: int = 0
+    _asked: set[Step] = field(default_factory=set)
 
     async def run(self, since: datetime) -> None:
         """Publish page by page; raise `NotListed`, `BadPage` or `Unavailable` where it stops."""
-        async for page in self._pages(since):
+        async for page in self._pages(FIRST, since):
             self.listed += len(page.requests)
             await self._take(page)
 
-    async def _pages(self, since: datetime) -> AsyncIterator[Page]:
-        seen: set[str | None] = set()
-        cursor: str | None = None
-        while cursor not in seen:
-            seen.add(cursor)
-            composed = self.lister.compose(self.door.account, since, cursor)
-            page = self.lister.read(await self._answer(composed), self.door.account, since)
+    async def _pages(self, step: Step, since: datetime) -> AsyncIterator[Page]:
+        """Yield the page of a step, those of what it names, and those that follow."""
+        following: Step | None = step
+        while following is not None:
+            if following in self._asked:
+                raise NotListed("The provider's pages go round in a circle.", "Try again later.")
+            self._asked.add(following)
+            may_be_gone = following is step and step != FIRST
+            page = await self._page(following, since, may_be_gone=may_be_gone)
             yield page
-            if page.cursor is None:
-                return
-            cursor = page.cursor
-        raise NotListed("The provider's pages go round in a circle.", "Try again later.")
+            for item in page.items:
+                if item not in self._asked:
+                    async for below in self._pages(item, since):
+                        yield below
+            following = page.following
+
+    async def _page(self, step: Step, since: datetime, *, may_be_gone: bool) -> Page:
+        """Return the page of a step; an item the provider has no more counts as not read."""
+        account = self.door.account
+        answer = await self._answer(self.lister.compose(account, since, step))
+        if answer.status in _GONE and may_be_gone:
+            self.unreadable += 1
+            return Page()
+        if answer.status != 200:
+            raise _refused(f"HTTP {answer.status}")
+        return self.lister.read(answer, account, since, step)
 
     async def _take(self, page: Page) -> None:
-        """Translate as the hook would, and publish; nothing is dead-lettered: it can be listed."""
+        """Translate as the hook would, keep and publish; what is listed needs no dead letter."""
         now, door = self.clock.now(), self.door
-        parsed = [read(door.adapter, each, door.account, now, self.ids) for each in page.requests]
+        parsed = [
+            await self.reader(door.adapter, each, door.account, now, self.ids)
+            for each in page.requests
+        ]
         events = without_doubles(event for one in parsed for event in one.events)
         self.unreadable += sum(bool(one.broken) for one in parsed)
-        if self.publisher is not None:
-            await self.publisher.publish(events)
+        if self.sink is not None:
+            await self.sink.take(parsed, events)
         self.published += len(events)
 
     async def _answer(self, composed: Call) -> Answer:
-        """Return a good answer; a list may be asked for again, so every doubt is tried again."""
+        """Return an answer; a list may be asked for again, so every doubt is tried again."""
         try:
             placed_call, hosts = placed(composed, self.door)
         except AddressRefused as refused:
@@ -108,17 +147,19 @@ class Reconciler:
             except (NotSent, OutcomeUnknown) as error:
                 why = f"no answer, {error}"
             else:
-                if answer.status == 200:
+                if answer.status != 429 and answer.status < 500:
                     return answer
                 why, wait = f"HTTP {answer.status}", retry_after(answer)
-                if answer.status != 429 and answer.status < 500:
-                    break
             if attempt < ATTEMPTS - 1:
                 await self.pause(wait.total_seconds() if wait else 2.0**attempt)
-        raise NotListed(
-            f"The provider does not give its list ({why}).",
-            "Check the channel account's credentials; what is published already stays.",
-        )
+        raise _refused(why)
+
+
+def _refused(why: str) -> NotListed:
+    return NotListed(
+        f"The provider does not give its list ({why}).",
+        "Check the channel account's credentials; what is published already stays.",
+    )
 
 
 async def reconcile(options: argparse.Namespace) -> int:
@@ -128,24 +169,36 @@ async def reconcile(options: argparse.Namespace) -> int:
     since = since_of(options.since, SystemClock().now())
     policy = load_policy(Path(common.policy) / "channels.yaml", ChannelsPolicy).content
     door, lister = what_to_list(policy, options.provider, options.account)
-    publisher = None if options.dry_run else Publisher(common.kafka, common.prefix)
-    ids = KeyedIds(common.id_key.get_secret_value())
+    ids, reader = KeyedIds(common.id_key.get_secret_value()), IsolatedReader()
     guard = guard_of(settings.outgoing_allow, door)
-    reconciler = Reconciler(door, lister, ids, publisher, guard)
-    if publisher is not None:
-        await publisher.start()
-    try:
-        await reconciler.run(since)
-    finally:
-        if publisher is not None:
-            await publisher.stop()
-        print(report(reconciler, since))
+    async with _opened(common, dry_run=options.dry_run) as sink:
+        reconciler = Reconciler(door, lister, ids, sink, reader, guard)
+        try:
+            await reconciler.run(since)
+        finally:
+            await reader.close()
+            print(report(reconciler, since))
     return 1 if reconciler.unreadable else 0
+
+
+@contextlib.asynccontextmanager
+async def _opened(common: CommonSettings, *, dry_run: bool) -> AsyncIterator[Sink | None]:
+    if dry_run:
+        yield None
+        return
+    publisher = Publisher(common.kafka, common.prefix)
+    database = Database(common.mongodb, common.database("ingest"))
+    await publisher.start()
+    try:
+        yield Sink(publisher, database)
+    finally:
+        await publisher.stop()
+        database.close()
 
 
 def report(reconciler: Reconciler, since: datetime) -> str:
     """Return what was done, in a sentence or two."""
-    done = "published" if reconciler.publisher is not None else "would be published"
+    done = "published" if reconciler.sink is not None else "would be published"
     told = (
         f"{reconciler.listed} listed since {since:%Y-%m-%d %H:%M:%S} UTC, "
         f"{reconciler.published} events {done}; those that had arrived change nothing"

@@ -1,4 +1,4 @@
-"""`throughline reconcile` against a stand-in for Twilio: everything once, whatever happens."""
+"""`throughline reconcile` against stand-ins: everything once, whatever happens."""
 
 import json
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from deploy.reconcile import (
     ATTEMPTS,
     NotListed,
     Reconciler,
+    Sink,
     guard_of,
     report,
     since_of,
@@ -25,7 +26,15 @@ from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.listers.registry import LISTERS
 from services.ingest.senders.registry import SENDERS
 from shared.errors import PolicyError, ThroughlineError, Unavailable
-from tests.support.builders_ingest import IDS, NOW, FakePublisher, StoppedClock, parse
+from tests.support.builders_ingest import (
+    IDS,
+    NOW,
+    FakePublisher,
+    FakeStore,
+    StoppedClock,
+    parse,
+    payload,
+)
 from tests.support.builders_replies import sending_account
 from tests.support.provider_stub import DROP, ProviderStub, Script, provider_stub
 from tests.unit.test_ingest_listers import SID, twilio_message
@@ -64,11 +73,42 @@ def reconciler(stub: ProviderStub, publisher: FakePublisher | None = None) -> Re
         door,
         LISTERS["twilio"],
         IDS,
-        publisher,
-        guard_of("", door),
+        Sink(publisher, FakeStore()) if publisher else None,
+        guard=guard_of("", door),
         pause=Pauses(),
         clock=StoppedClock(),
     )
+
+
+def of_mails(stub: ProviderStub, sink: Sink) -> Reconciler:
+    """Return a reconciler of the fixtures' Postmark account: it lists mails and fetches each."""
+    options = {"from": "support@example.com", "api_url": stub.url}
+    account = sending_account("postmark", secrets={"server_token": "t"}, **options)
+    door = Door(ADAPTERS["postmark"], account, SENDERS["postmark"])
+    guard = guard_of("", door)
+    return Reconciler(
+        door, LISTERS["postmark"], IDS, sink, guard=guard, pause=Pauses(), clock=StoppedClock()
+    )
+
+
+def mails(*ids: str) -> Script:
+    return Script(
+        body=json.dumps({"InboundMessages": [{"MessageID": one} for one in ids]}).encode()
+    )
+
+
+def mail() -> Script:
+    return Script(body=payload("postmark", "message"))
+
+
+async def run_mails(*script: Script) -> tuple[Reconciler, ProviderStub, FakePublisher, FakeStore]:
+    """Reconcile mails against a stand-in that answers so."""
+    publisher, store = FakePublisher(), FakeStore()
+    async with provider_stub(Script(status=500)) as stub:
+        stub.script = list(script)
+        made = of_mails(stub, Sink(publisher, store))
+        await made.run(SINCE)
+        return made, stub, publisher, store
 
 
 async def run(script: Sequence[Script], publisher: FakePublisher | None) -> tuple[Any, Any]:
@@ -106,6 +146,43 @@ async def test_a_second_run_publishes_the_same_ids() -> None:
     await run([page(*messages(1, 2))], first)
     await run([page(*messages(2, 1))], second)
     assert {event.id for event in first.events} == {event.id for event in second.events}
+
+
+async def test_what_a_list_only_names_is_fetched_and_a_mail_is_kept_as_the_hook_keeps_it() -> None:
+    made, stub, publisher, store = await run_mails(mails("m-1"), mail())
+    assert [asked.path.partition("?")[0] for asked in stub.asked] == [
+        "/messages/inbound",
+        "/messages/inbound/m-1/details",
+    ]
+    (event,) = publisher.events
+    assert event.id == parse("postmark", "message").events[0].id
+    assert event.data.original == f"blob:{next(iter(store.kept))}"
+    assert (made.listed, made.published) == (1, 1)
+
+
+async def test_no_event_is_published_whose_mail_could_not_be_kept() -> None:
+    publisher = FakePublisher()
+    async with provider_stub(Script(status=500)) as stub:
+        stub.script = [mails("m-1"), mail()]
+        with pytest.raises(Unavailable):
+            await of_mails(stub, Sink(publisher, FakeStore(down=True))).run(SINCE)
+    assert publisher.events == []
+
+
+async def test_what_is_named_twice_is_fetched_once() -> None:
+    made, stub, *_ = await run_mails(mails("m-1", "m-1"), mail())
+    assert (len(stub.asked), made.listed) == (2, 1)
+
+
+async def test_a_mail_that_is_gone_counts_as_not_read_and_the_rest_goes_on() -> None:
+    made, _, publisher, _ = await run_mails(mails("m-1", "m-2"), Script(status=404), mail())
+    assert (len(publisher.events), made.unreadable) == (1, 1)
+
+
+async def test_a_list_that_is_not_there_is_no_gap_but_a_mistake() -> None:
+    for script in ([Script(status=404)], [page(following=f"{PATH}?Page=1"), Script(status=404)]):
+        with pytest.raises(NotListed, match="HTTP 404"):
+            await run(script, FakePublisher())
 
 
 async def test_a_dry_run_publishes_nothing() -> None:

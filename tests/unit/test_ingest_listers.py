@@ -9,15 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from services.ingest.adapters.registry import ADAPTERS
-from services.ingest.listers.contract import BadPage
+from services.ingest.listers.contract import FIRST, BadPage, Step
 from services.ingest.listers.registry import LISTERS
 from services.ingest.listers.twilio import TwilioLister
 from services.ingest.listers.vonage import VonageLister
+from services.ingest.parse import read
 from services.ingest.senders.contract import Answer
 from tests.support.builders_ingest import IDS, NOW, parse
+from tests.support.builders_listers import LISTING, SINCE, answered, listed_events
 from tests.support.builders_replies import sending_account
 
-SINCE = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 SID = "AC00000000000000000000000000000001"
 TWILIO = sending_account("twilio", secrets={}, account_sid=SID, **{"from": "+38615550101"})
 VONAGE = sending_account("vonage", secrets={"api_secret": "s"}, **{"from": "+38615550101"})
@@ -71,21 +72,13 @@ def vonage_page(*records: Any, **more: Any) -> Answer:
     return Answer(200, json.dumps({"records": list(records), **more}).encode())
 
 
-def events(provider: str, page: Any, account: Any) -> list[Any]:
-    """Return what the hook's adapter makes of a page."""
-    adapter = ADAPTERS[provider]
-    parsed = [adapter.parse(request, account, NOW, IDS) for request in page.requests]
-    assert not any(one.broken for one in parsed)
-    return [event for one in parsed for event in one.events]
-
-
 def test_every_lister_has_an_adapter_of_its_name() -> None:
     assert set(LISTERS) <= set(ADAPTERS)
     assert all(lister.provider == name for name, lister in LISTERS.items())
 
 
 def test_twilio_is_asked_for_the_messages_from_that_day_on() -> None:
-    call = TwilioLister().compose(TWILIO, SINCE, None)
+    call = TwilioLister().compose(TWILIO, SINCE, FIRST)
     url = urlsplit(call.url)
     assert (call.method, url.hostname) == ("GET", "api.twilio.com")
     assert url.path == f"/2010-04-01/Accounts/{SID}/Messages.json"
@@ -96,21 +89,23 @@ def test_twilio_is_asked_for_the_messages_from_that_day_on() -> None:
 
 def test_twilios_next_page_is_the_one_it_names_on_its_own_host() -> None:
     path = f"/2010-04-01/Accounts/{SID}/Messages.json?PageSize=100&Page=1&PageToken=PASM01"
-    page = TwilioLister().read(twilio_page(following=path), TWILIO, SINCE)
-    assert page.cursor == path
-    assert TwilioLister().compose(TWILIO, SINCE, page.cursor).url == f"https://api.twilio.com{path}"
-    assert TwilioLister().read(twilio_page(), TWILIO, SINCE).cursor is None
+    page = TwilioLister().read(twilio_page(following=path), TWILIO, SINCE, FIRST)
+    assert page.following == Step("page", (path,))
+    assert (
+        TwilioLister().compose(TWILIO, SINCE, page.following).url == f"https://api.twilio.com{path}"
+    )
+    assert TwilioLister().read(twilio_page(), TWILIO, SINCE, FIRST).following is None
 
 
 @pytest.mark.parametrize("path", [".evil.example.com/x", "@evil.example.com/", "/2010-04-01/x?"])
 def test_a_next_page_that_leads_elsewhere_is_not_followed(path: str) -> None:
     with pytest.raises(BadPage, match="leads elsewhere"):
-        TwilioLister().read(twilio_page(following=path), TWILIO, SINCE)
+        TwilioLister().read(twilio_page(following=path), TWILIO, SINCE, FIRST)
 
 
 def test_a_listed_message_is_the_one_the_webhook_told() -> None:
-    page = TwilioLister().read(twilio_page(twilio_message()), TWILIO, SINCE)
-    (event,) = events("twilio", page, TWILIO)
+    page = TwilioLister().read(twilio_page(twilio_message()), TWILIO, SINCE, FIRST)
+    (event,) = listed_events("twilio", page, TWILIO)
     (told,) = parse("twilio", "sms").events
     assert event.id == told.id
     assert event.data.conversation_id == told.data.conversation_id
@@ -122,8 +117,8 @@ def test_a_listed_status_is_the_one_the_callback_told() -> None:
     sent = twilio_message(
         sid="SM90", direction="outbound-api", status="delivered", to="+38640123456"
     )
-    page = TwilioLister().read(twilio_page(sent), TWILIO, SINCE)
-    (event,) = events("twilio", page, TWILIO)
+    page = TwilioLister().read(twilio_page(sent), TWILIO, SINCE, FIRST)
+    (event,) = listed_events("twilio", page, TWILIO)
     (told,) = parse("twilio", "status-delivered").events
     assert (event.id, event.data.status) == (told.id, "delivered")
 
@@ -131,17 +126,17 @@ def test_a_listed_status_is_the_one_the_callback_told() -> None:
 def test_what_was_sent_before_is_left_out_though_it_was_that_day() -> None:
     early = twilio_message(date_sent="Tue, 03 Nov 2026 07:59:59 +0000")
     exact = twilio_message(date_sent="Tue, 03 Nov 2026 08:00:00 +0000")
-    assert len(TwilioLister().read(twilio_page(early, exact), TWILIO, SINCE).requests) == 1
+    assert len(TwilioLister().read(twilio_page(early, exact), TWILIO, SINCE, FIRST).requests) == 1
 
 
 def test_a_listed_picture_refers_to_the_list_of_its_media() -> None:
-    page = TwilioLister().read(twilio_page(twilio_message(num_media="1")), TWILIO, SINCE)
-    (event,) = events("twilio", page, TWILIO)
+    page = TwilioLister().read(twilio_page(twilio_message(num_media="1")), TWILIO, SINCE, FIRST)
+    (event,) = listed_events("twilio", page, TWILIO)
     assert event.data.attachments[0].reference.endswith("/Messages/SM01/Media.json")
 
 
 def test_vonage_is_asked_for_customers_messages_with_their_text() -> None:
-    call = VonageLister().compose(VONAGE, SINCE, None)
+    call = VonageLister().compose(VONAGE, SINCE, FIRST)
     url = urlsplit(call.url)
     assert (url.hostname, url.path) == ("api.nexmo.com", "/v2/reports/records")
     assert dict(parse_qsl(url.query)) == {
@@ -156,16 +151,16 @@ def test_vonage_is_asked_for_customers_messages_with_their_text() -> None:
 
 def test_vonages_next_page_is_its_query_on_our_host() -> None:
     link = "https://evil.example.com/x?product=MESSAGES&cursor=abc&iv=def"
-    page = VonageLister().read(vonage_page(_links={"next": {"href": link}}), VONAGE, SINCE)
-    following = VonageLister().compose(VONAGE, SINCE, page.cursor)
+    page = VonageLister().read(vonage_page(_links={"next": {"href": link}}), VONAGE, SINCE, FIRST)
+    following = VonageLister().compose(VONAGE, SINCE, page.following)
     query = "product=MESSAGES&cursor=abc&iv=def"
     assert following.url == f"https://api.nexmo.com/v2/reports/records?{query}"
-    assert VonageLister().read(vonage_page(), VONAGE, SINCE).cursor is None
+    assert VonageLister().read(vonage_page(), VONAGE, SINCE, FIRST).following is None
 
 
 def test_a_reported_message_is_the_one_the_webhook_told() -> None:
-    page = VonageLister().read(vonage_page(vonage_record()), VONAGE, SINCE)
-    (event,) = events("vonage", page, VONAGE)
+    page = VonageLister().read(vonage_page(vonage_record()), VONAGE, SINCE, FIRST)
+    (event,) = listed_events("vonage", page, VONAGE)
     (told,) = parse("vonage", "sms").events
     assert event == told
 
@@ -176,12 +171,57 @@ def test_a_reported_message_is_the_one_the_webhook_told() -> None:
 def test_what_is_no_page_is_said(body: bytes) -> None:
     for lister, account in ((TwilioLister(), TWILIO), (VonageLister(), VONAGE)):
         with pytest.raises(BadPage):
-            lister.read(Answer(200, body), account, SINCE)
+            lister.read(Answer(200, body), account, SINCE, FIRST)
 
 
 @pytest.mark.parametrize("odd", [None, 7, "x", [], {}, {"sid": 7}, {"direction": []}])
 def test_an_odd_entry_is_a_request_like_any_other_and_breaks_nothing(odd: Any) -> None:
-    (request,) = TwilioLister().read(twilio_page(odd), TWILIO, SINCE).requests
+    (request,) = TwilioLister().read(twilio_page(odd), TWILIO, SINCE, FIRST).requests
     assert request.media_type() == "application/x-www-form-urlencoded"
-    (request,) = VonageLister().read(vonage_page(odd), VONAGE, SINCE).requests
+    (request,) = VonageLister().read(vonage_page(odd), VONAGE, SINCE, FIRST).requests
     assert request.media_type() == "application/json"
+
+
+LISTS = {
+    "chatwoot": [(FIRST, ("data", "payload")), (Step("messages", ("{}", "")), ("payload",))],
+    "instagram": [(FIRST, ("data",))],
+    "intercom": [(Step("search", ("app", "")), ("conversations",))],
+    "mailgun": [(FIRST, ("items",))],
+    "messenger": [(FIRST, ("data",))],
+    "postmark": [(FIRST, ("InboundMessages",))],
+    "slack": [
+        (Step("channels", ("T0", "U0", "")), ("channels",)),
+        (Step("history", ("T0", "U0", "C0", "")), ("messages",)),
+        (Step("replies", ("T0", "U0", "C0", "1.000000", "")), ("messages",)),
+    ],
+}
+STEPS = [(provider, step, path) for provider, steps in LISTS.items() for step, path in steps]
+
+
+def test_every_lister_that_fetches_is_tried_with_odd_lists() -> None:
+    assert set(LISTS) == set(LISTERS) - {"twilio", "vonage"}
+
+
+@pytest.mark.parametrize(("provider", "step", "path"), STEPS)
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"ok": true}', b"[" * 9_999])
+def test_what_is_no_list_is_said(provider: str, step: Step, path: Any, body: bytes) -> None:
+    with pytest.raises(BadPage):
+        LISTERS[provider].read(Answer(200, body), LISTING[provider], SINCE, step)
+
+
+@pytest.mark.parametrize(("provider", "step", "path"), STEPS)
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {}, {"id": []}, {"id": {}, "ts": 7, "to": 7}])
+def test_an_odd_entry_breaks_no_list(provider: str, step: Step, path: Any, odd: Any) -> None:
+    found: Any = [odd]
+    for name in reversed(path):
+        found = {name: found}
+    page = answered(provider, {"ok": True, **found}, step)
+    for request in page.requests:
+        read(ADAPTERS[provider], request, LISTING[provider], NOW, IDS)
+    assert page.items == ()
+
+
+@pytest.mark.parametrize("provider", ["intercom", "slack"])
+def test_a_provider_that_does_not_say_who_we_are_is_not_listed(provider: str) -> None:
+    with pytest.raises(BadPage, match="no "):
+        answered(provider, {"ok": True})

@@ -12,12 +12,14 @@ import pytest
 from services.ingest.adapters.payloads.forms import Form, read_form
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.plus_address import conversation_of, plus_token, token_in
+from services.ingest.senders.aws_signature import AwsKey
 from services.ingest.senders.contract import (
     Answer,
     Call,
     File,
     Later,
     NotSendable,
+    Outcome,
     Refused,
     Reply,
     Sender,
@@ -27,22 +29,26 @@ from services.ingest.senders.contract import (
 from services.ingest.senders.mailgun import MailgunSender
 from services.ingest.senders.postmark import PostmarkSender
 from services.ingest.senders.sendgrid import SendGridSender
+from services.ingest.senders.ses import SesSender
 from shared.ids import KeyedIds
 from tests.support.builders import NOON
 
 IDS = KeyedIds("a key for tests only")
 CONVERSATION = IDS.conversation_id("mail", "support", "first@mail.example.si")
-ALL = {sender.provider: sender for sender in (MailgunSender(), PostmarkSender(), SendGridSender())}
+SENDERS = (MailgunSender(), PostmarkSender(), SendGridSender(), SesSender())
+ALL = {sender.provider: sender for sender in SENDERS}
 MESSAGE_ID = "<reply_1@example.com>"
 THREAD = "<first@mail.example.si> <last@mail.example.si>"
 
 
 def account(provider: str, **options: str) -> ChannelAccount:
     usual = {"address": "support@example.com", "from": "Example <support@example.com>"}
+    usual |= {"domain": "mg.example.com"}
+    if provider == "ses":
+        usual |= {"region": "eu-west-1", "access_key_id": "AKIDEXAMPLE"}
     secrets = {"api_key": (b"key-1", b"key-0"), "server_token": (b"token-1",)}
-    return ChannelAccount(
-        provider, "support", secrets, {**usual, "domain": "mg.example.com", **options}
-    )
+    secrets |= {"secret_access_key": (b"aws-1", b"aws-0")}
+    return ChannelAccount(provider, "support", secrets, {**usual, **options})
 
 
 def a_reply(**changes: Any) -> Reply:
@@ -70,6 +76,12 @@ def call(provider: str, options: dict[str, str] | None = None, **changes: Any) -
 
 def posted(provider: str, **changes: Any) -> Any:
     return json.loads(call(provider, **changes).body)
+
+
+def raw(**changes: Any) -> Any:
+    """Return the mail that Amazon SES is given."""
+    written = base64.b64decode(posted("ses", **changes)["Content"]["Raw"]["Data"])
+    return message_from_bytes(written, policy=policy.default)
 
 
 def form(**changes: Any) -> Form:
@@ -142,6 +154,30 @@ def test_postmark_is_given_the_mail_in_parts_and_keeps_our_message_id() -> None:
     }
 
 
+def test_amazon_is_given_the_whole_mail_and_whom_it_is_for() -> None:
+    made = call("ses")
+    assert (made.method, made.url) == (
+        "POST",
+        "https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails",
+    )
+    told = json.loads(made.body)
+    assert set(told.pop("Content")) == {"Raw"}
+    assert told == {
+        "Destination": {"ToAddresses": ["ana.kovac@example.si"]},
+        "EmailTags": [{"Name": "throughline-conversation", "Value": CONVERSATION}],
+    }
+    assert made.signer == AwsKey("AKIDEXAMPLE", b"aws-1", "eu-west-1", "ses")
+    written = raw()
+    assert (written["From"], written["References"]) == ("Example <support@example.com>", THREAD)
+    assert conversation_of(IDS, token_in(written["Reply-To"]) or "") == CONVERSATION
+    assert written.get_content().strip() == "It is on its way 👩‍👩‍👧"
+
+
+def test_amazon_is_told_the_configuration_set_that_publishes_news() -> None:
+    told = json.loads(call("ses", {"configuration_set": "replies"}).body)
+    assert told["ConfigurationSetName"] == "replies"
+
+
 def test_a_region_or_stream_of_their_own_is_used() -> None:
     europe = {"region": "eu"}
     assert call("mailgun", europe).url.startswith("https://api.eu.mailgun.net/")
@@ -149,7 +185,7 @@ def test_a_region_or_stream_of_their_own_is_used() -> None:
     assert json.loads(call("postmark", {"stream": "desk"}).body)["MessageStream"] == "desk"
 
 
-@pytest.mark.parametrize("provider", ["mailgun", "sendgrid"])
+@pytest.mark.parametrize("provider", ["mailgun", "sendgrid", "ses"])
 def test_a_region_nobody_knows_is_said_before_anything_is_sent(provider: str) -> None:
     with pytest.raises(NotSendable, match="region"):
         call(provider, {"region": "moon"})
@@ -157,6 +193,7 @@ def test_a_region_nobody_knows_is_said_before_anything_is_sent(provider: str) ->
 
 def test_what_a_bot_sends_is_marked_as_automatic() -> None:
     assert mail(sender="bot")["Auto-Submitted"] == "auto-replied"
+    assert raw(sender="bot")["Auto-Submitted"] == "auto-replied"
     assert posted("sendgrid", sender="bot")["headers"]["Auto-Submitted"] == "auto-replied"
     header = {"Name": "Auto-Submitted", "Value": "auto-generated"}
     assert header in posted("postmark", sender="system")["Headers"]
@@ -168,6 +205,7 @@ def test_rich_text_and_files_go_along() -> None:
     rich = {"html": "<p>It is</p>", "files": (file,)}
     content = base64.b64encode(b"%PDF").decode()
     assert [part.get_filename() for part in mail(**rich).iter_attachments()] == ["račun.pdf"]
+    assert [part.get_content() for part in raw(**rich).iter_attachments()] == [b"%PDF"]
     sendgrid = posted("sendgrid", **rich)
     assert sendgrid["content"][1] == {"type": "text/html", "value": "<p>It is</p>"}
     assert sendgrid["attachments"] == [
@@ -192,6 +230,7 @@ def test_a_header_cannot_be_smuggled_into_the_subject(provider: str) -> None:
         "in_reply_to": "x@y>\r\nBcc: e@example.com",
     }
     assert b"\nBcc" not in call(provider, **changes).body
+    assert raw(**changes)["Bcc"] is None
     if provider != "mailgun":
         assert "\\nBcc" not in call(provider, **changes).body.decode()
 
@@ -207,14 +246,21 @@ def test_credentials_never_show(provider: str) -> None:
     shown = repr(call(provider))
     assert "key-1" not in shown
     assert "token-1" not in shown
+    assert "aws-1" not in shown
 
 
 GOOD = {
     "mailgun": Answer(200, b'{"id": "<reply_1@example.com>", "message": "Queued. Thank you."}'),
     "postmark": Answer(200, b'{"ErrorCode": 0, "Message": "OK", "MessageID": "pm-1"}'),
     "sendgrid": Answer(202, b"", {"x-message-id": "14c5d75ce93"}),
+    "ses": Answer(200, b'{"MessageId": "0102018b-aaaa"}'),
 }
-IDS_GIVEN = {"mailgun": "reply_1@example.com", "postmark": "pm-1", "sendgrid": "14c5d75ce93"}
+IDS_GIVEN = {
+    "mailgun": "reply_1@example.com",
+    "postmark": "pm-1",
+    "sendgrid": "14c5d75ce93",
+    "ses": "0102018b-aaaa",
+}
 
 
 @pytest.mark.parametrize(("provider", "sender"), ALL.items())
@@ -229,6 +275,30 @@ def test_a_busy_provider_is_asked_again_and_a_broken_one_may_have_sent_it(sender
     assert sender.read(busy) == Later("HTTP 429", timedelta(seconds=30))
     assert sender.read(Answer(503)) == Later("HTTP 503")
     assert sender.read(Answer(500)) == Unclear("HTTP 500")
+
+
+def amazon_says(error: str, status: int = 400) -> Outcome:
+    return ALL["ses"].read(Answer(status, b"{}", {"x-amzn-errortype": error}))
+
+
+@pytest.mark.parametrize(
+    "error", ["ThrottlingException", "TooManyRequestsException", "LimitExceededException:http://x"]
+)
+def test_amazon_is_asked_again_when_its_quota_is_used_up(error: str) -> None:
+    assert isinstance(amazon_says(error), Later)
+
+
+def test_amazons_refusals_are_put_in_words() -> None:
+    assert amazon_says("MailFromDomainNotVerifiedException") == Refused(
+        "the sender's domain is not verified at Amazon SES"
+    )
+    assert amazon_says("InvalidSignatureException:http://internal.example.com/", 403) == Refused(
+        "the secret access key is wrong"
+    )
+    assert amazon_says("NewException") == Refused("Amazon SES: HTTP 400 NewException")
+    named = b'{"__type": "com.amazonaws.ses#SendingPausedException", "message": "ana@example.si"}'
+    assert ALL["ses"].read(Answer(400, named)) == Refused("sending is paused at Amazon SES")
+    assert ALL["ses"].read(Answer(400, b"")) == Refused("Amazon SES: HTTP 400")
 
 
 def test_a_refusal_says_why_and_never_whom() -> None:

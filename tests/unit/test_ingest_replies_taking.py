@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.replies.store import reply_from
 from services.ingest.replies.taking import Replies, ReplyBody
 from services.ingest.store import CONVERSATIONS, REPLIES, conversation_document
 from shared.http import ApiError
@@ -79,3 +81,29 @@ async def test_html_of_which_nothing_to_see_is_left_is_refused(html: str) -> Non
 @pytest.mark.parametrize("text", ["👋", "👨\u200d👩\u200d👧", " a ", "\u202bשלום"])
 async def test_a_text_that_shows_something_is_taken_as_it_is(text: str) -> None:
     assert (await Desk().sends(text=text))["content"]["text"] == text
+
+
+async def test_parameters_fill_a_template_and_nothing_else() -> None:
+    with pytest.raises(ValidationError, match="need a template"):
+        await Desk().sends(template_parameters=["Ana"])
+    taken = await Desk().sends(template="on_its_way", template_parameters=["Ana", "22 €"])
+    assert reply_from(taken).template_parameters == ("Ana", "22 €")
+
+
+async def test_other_parameters_are_another_reply() -> None:
+    desk = Desk()
+    await desk.sends(template="on_its_way", template_parameters=["Ana"])
+    for others in ([], ["Bo"], ["Ana", "Bo"]):
+        with pytest.raises(ApiError) as refused:
+            await desk.sends(template="on_its_way", template_parameters=others)
+        assert refused.value.code == "idempotency-key-reused"
+
+
+async def test_a_reply_of_before_there_were_parameters_is_the_same_when_it_is_repeated() -> None:
+    desk = Desk()
+    earlier = await desk.sends(template="on_its_way")
+    assert earlier["fingerprint"] == (
+        "7cb5afc6c0c02add9c8e98028a05a4beac73207b63618861e81ac17f394840a2"
+    )
+    del earlier["content"]["template_parameters"]
+    assert reply_from(earlier).template_parameters == ()

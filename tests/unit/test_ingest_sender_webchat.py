@@ -11,7 +11,7 @@ from services.ingest.replies.sending import attempt
 from services.ingest.senders.contract import File, NotSendable, Outcome, Own, Reply, Sent, Unclear
 from services.ingest.senders.registry import SENDERS
 from shared.errors import Unavailable
-from tests.support.builders_ingest import ACCOUNTS, DOORS
+from tests.support.builders_ingest import ACCOUNTS, DOORS, NOW
 from tests.support.chat import reply
 
 SESSION = f"chat_{'0' * 32}"
@@ -35,11 +35,11 @@ async def lost(given: Reply) -> Outcome:
 async def test_a_reply_is_handed_to_our_own_chat_and_nobody_is_called() -> None:
     composed = compose(reply_id="reply-7")
     assert isinstance(composed, Own)
-    assert await attempt(Guard([]), DOOR, composed, taken) == Sent("reply-7")
+    assert await attempt(Guard([]), DOOR, composed, taken, NOW) == Sent("reply-7")
 
 
 async def test_what_may_have_been_taken_is_unclear_and_may_be_repeated() -> None:
-    assert isinstance(await attempt(Guard([]), DOOR, compose(), lost), Unclear)
+    assert isinstance(await attempt(Guard([]), DOOR, compose(), lost, NOW), Unclear)
     assert SENDER.repeatable
 
 

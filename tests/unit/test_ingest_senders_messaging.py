@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.adapters.request import ChannelAccount
+from services.ingest.adapters.payloads.forms import Form, read_form
+from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
 from services.ingest.senders.contract import Answer, Call, File, NotSendable, Reply
 from services.ingest.senders.registry import SENDERS
@@ -111,6 +112,7 @@ REQUESTS: dict[str, tuple[str, dict[str, str], Any]] = {
     ),
 }
 PROVIDERS = sorted(ACCOUNTS)
+PAPER = File("blob:b-1#2", "application/pdf", "račun.pdf", b"%PDF-1.7 \x00\r\n--")
 PICTURE = File("https://files.example.com/map.png", "image/png", "map.png")
 
 
@@ -264,7 +266,7 @@ def test_a_customer_known_elsewhere_only_cannot_be_answered_here(provider: str) 
         compose(provider, reply_to=None, contact_points=("email:ana@example.si",))
 
 
-@pytest.mark.parametrize("provider", ["slack", "telegram", "viber", "x"])
+@pytest.mark.parametrize("provider", ["slack", "viber", "x"])
 def test_a_provider_that_takes_no_files_says_so(provider: str) -> None:
     with pytest.raises(NotSendable, match="link"):
         compose(provider, files=(PICTURE,))
@@ -310,6 +312,54 @@ def test_telegram_answers_the_message_in_its_topic_and_business_chat() -> None:
     assert "reply_parameters" not in sent("telegram", in_reply_to="-1001/55")  # another chat's
 
 
+def telegrams_form(*files: File, **changes: Any) -> Form:
+    """Return the form of the call that sends a file to Telegram."""
+    call = compose("telegram", files=files or (PAPER,), **changes)
+    assert call.url == "https://api.telegram.org/bot700:tg/sendDocument"
+    return read_form(
+        RawRequest(call.body, (("content-type", call.headers["content-type"].encode()),))
+    )
+
+
+def test_telegram_sends_a_file_with_its_bytes_and_a_caption() -> None:
+    form = telegrams_form()
+    (file,) = form.files()
+    assert (file.name, file.file_name, file.media_type) == (
+        "document",
+        "račun.pdf",
+        PAPER.media_type,
+    )
+    assert file.body == PAPER.content
+    assert (form.text("chat_id"), form.text("caption")) == ("401200123", TEXT)
+    assert form.text("text") is None
+
+
+def test_a_file_answers_the_message_in_its_topic_too() -> None:
+    place = "chat_id=-1001&message_thread_id=50&business_connection_id=bc-1"
+    form = telegrams_form(reply_to=place, in_reply_to="-1001/55")
+    assert (form.text("message_thread_id"), form.text("business_connection_id")) == ("50", "bc-1")
+    assert form.json("reply_parameters")["message_id"] == 55
+
+
+def test_telegram_takes_one_file_and_a_short_text_with_it() -> None:
+    for changes in ({"files": (PAPER, PAPER)}, {"files": (PAPER,), "text": "x" * 1_025}):
+        with pytest.raises(NotSendable, match="one file"):
+            compose("telegram", **changes)
+    assert telegrams_form(text="x" * 1_024).text("caption") == "x" * 1_024
+
+
+def test_nothing_in_a_file_or_its_name_can_add_a_field_to_telegrams_form() -> None:
+    evil = b'x\r\n--=_\r\nContent-Disposition: form-data; name="chat_id"\r\n\r\n1\r\n'
+    name = 'a"; name="chat_id"\r\n\r\n1\\".pdf'
+    form = telegrams_form(File("blob:1", "application/pdf", name, evil))
+    assert [part.name for part in form.parts] == ["chat_id", "caption", "document"]
+    assert form.files()[0].body == evil
+
+
+def test_the_same_file_gives_the_same_call() -> None:
+    assert compose("telegram", files=(PAPER,)) == compose("telegram", files=(PAPER,))
+
+
 def test_nothing_in_a_text_can_call_everybody_in_slack() -> None:
     assert sent("slack", text="<!channel> & co")["text"] == "&lt;!channel&gt; &amp; co"
 
@@ -334,6 +384,26 @@ def test_whatsapp_answers_a_message_or_sends_a_template() -> None:
     body = sent("whatsapp", template="we_are_back", language="sl")
     assert body["template"] == {"name": "we_are_back", "language": {"code": "sl"}}
     assert "text" not in body
+
+
+def test_whatsapp_fills_the_gaps_of_a_templates_text_in_order() -> None:
+    body = sent("whatsapp", template="on_its_way", template_parameters=("Ana", "22 €"))
+    assert body["template"] == {
+        "name": "on_its_way",
+        "language": {"code": "en"},
+        "components": [
+            {
+                "type": "body",
+                "parameters": [{"type": "text", "text": "Ana"}, {"type": "text", "text": "22 €"}],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("odd", ["two\nlines", "a\rb", "a\tb", "a     b"])
+def test_what_whatsapp_takes_in_no_gap_is_said_before(odd: str) -> None:
+    with pytest.raises(NotSendable, match="line break"):
+        compose("whatsapp", template="on_its_way", template_parameters=("Ana", odd))
 
 
 def test_whatsapp_sends_a_file_with_its_caption_and_name() -> None:

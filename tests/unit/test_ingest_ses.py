@@ -206,6 +206,19 @@ def test_news_of_our_mail_say_how_far_it_got_by_amazons_clock() -> None:
     assert event.time == datetime(2026, 11, 3, 9, 0, 2, 500_000, tzinfo=UTC)
 
 
+def test_news_are_in_the_conversation_we_gave_amazon_as_a_tag() -> None:
+    def tagged(*values: Any) -> str:
+        told = json.loads(message("delivery")["Message"])["mail"]
+        mail = {**told, "tags": {"throughline-conversation": list(values)}}
+        found: str = only("delivery", {"mail": mail}).data.conversation_id
+        return found
+
+    ours = IDS.conversation_id("ses", ACCOUNT.name, "any")
+    assert tagged(ours) == ours
+    assert tagged(7, ours) == ours
+    assert tagged("conv_nonsense") == tagged() == only("delivery").data.conversation_id
+
+
 def test_a_bounce_says_why_and_a_passing_one_is_none() -> None:
     event = only("bounce")
     assert (event.data.status, event.data.reason) == ("failed", "smtp; 550 5.1.1 No such mailbox")

@@ -63,6 +63,8 @@ REPLY_FILES = 10
 REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
 REPLY_FILES_HELD = 80 * MIB  # 4 replies at once, each held 3 times (file, base64, wire): 240 MiB
 REPLY_FILES_HELD_EACH = 40 * MIB  # a provider that hangs leaves half for the others
+REPLY_PARAMETERS = 50  # gaps in a template's text of at most 1 024 characters: one in 20
+REPLY_PARAMETER = 1_024  # characters: no more than the whole text of a template
 REPLY_TAGS = 5_000  # of HTML; a sanitiser's time grows with the square of how deep they nest
 
 AMI_PACKET = 64 * 1024  # bytes of one packet of Asterisk's; an event has below 4 KiB

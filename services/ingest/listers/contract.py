@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from services.ingest.adapters.request import ChannelAccount, RawRequest
+from services.ingest.domain.json_fields import list_at, string_at, value_at
 from services.ingest.senders.contract import Answer, Call
 from shared.errors import ThroughlineError
 
@@ -25,8 +26,8 @@ class BadPage(ThroughlineError):
         )
 
 
-def page_with(answer: Answer, name: str) -> dict[str, Any]:
-    """Return the JSON object of an answer that has a list under `name`; raise `BadPage`.
+def object_of(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of an answer; raise `BadPage` for anything else.
 
     Not counted as a stranger's JSON is: we asked for it, over TLS, and its bytes are bounded.
     """
@@ -34,20 +35,63 @@ def page_with(answer: Answer, name: str) -> dict[str, Any]:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
         raise BadPage("not JSON") from None
-    if not isinstance(found, dict) or not isinstance(found.get(name), list):
-        raise BadPage(f"no {name}")
+    if not isinstance(found, dict):
+        raise BadPage("not an object")
     return found
+
+
+def page_with(answer: Answer, *path: str) -> dict[str, Any]:
+    """Return the JSON object of an answer that has a list at `path`; raise `BadPage`."""
+    found = object_of(answer)
+    if not isinstance(value_at(found, *path), list):
+        raise BadPage(f"no {'.'.join(path)}")
+    return found
+
+
+def listed_by(answer: Answer, *path: str) -> list[Any]:
+    """Return the list at a path of an answer; raise `BadPage`."""
+    return list_at(page_with(answer, *path), *path)
+
+
+def told_by(found: Any, *path: str) -> str:
+    """Return the string at a path of what was listed, or raise `BadPage` that names the path."""
+    told = string_at(found, *path)
+    if told is None:
+        raise BadPage(f"no {'.'.join(path)}")
+    return told
+
+
+def request_of(payload: Any) -> RawRequest:
+    """Return a hook's request with this payload in JSON."""
+    return RawRequest(json.dumps(payload).encode(), (("content-type", b"application/json"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a list: `asks` is the lister's own word for its kind, `knows` what it needs.
+
+    What it needs are words that earlier answers told: a page's cursor, a conversation's id.
+    """
+
+    asks: str
+    knows: tuple[str, ...] = ()
+
+
+FIRST = Step("first")
+"""The step that every list begins with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: the requests it stands for, and where the next one begins (None: it was the last).
+    """What one step gave: the requests it stands for, and the steps that lead on.
 
-    `cursor` is the lister's own word, given back to it.
+    `items` fetch what the answer only names, each once; `following` is the next page, after them
+    (None: it was the last).
     """
 
-    requests: tuple[RawRequest, ...]
-    cursor: str | None = None
+    requests: tuple[RawRequest, ...] = ()
+    items: tuple[Step, ...] = ()
+    following: Step | None = None
 
 
 class Lister(ABC):
@@ -61,9 +105,9 @@ class Lister(ABC):
     options: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def compose(self, account: ChannelAccount, since: datetime, cursor: str | None) -> Call:
-        """Return the call for a page; the first one has no cursor."""
+    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+        """Return the call for a step; a list begins with `FIRST`."""
 
     @abstractmethod
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime) -> Page:
-        """Return what a page of status 200 holds, nothing of before `since`; raise `BadPage`."""
+    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+        """Return what the answer to a step holds, nothing of before `since`; raise `BadPage`."""

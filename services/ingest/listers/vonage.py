@@ -4,7 +4,6 @@ Source: Vonage's pages "Reports API" (`/v2/reports/records`, product MESSAGES) a
 pagination" (`_links.next.href`). Only customers' messages are listed, and of them the text.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -12,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from services.ingest.adapters.building import from_iso
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, string_at
-from services.ingest.listers.contract import Lister, Page, page_with
+from services.ingest.listers.contract import Lister, Page, Step, page_with, request_of
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.provider_calls import basic
 
@@ -26,7 +25,7 @@ class VonageLister(Lister):
     secrets = frozenset({"api_secret"})
     options = frozenset({"api_key"})
 
-    def compose(self, account: ChannelAccount, since: datetime, cursor: str | None) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
         """Return the call for the first page, or for the query Vonage named."""
         key = account.options["api_key"]
         query = {
@@ -38,9 +37,10 @@ class VonageLister(Lister):
         }
         credentials = basic(key.encode(), account.secrets["api_secret"][0])
         headers = {"authorization": credentials, "accept": "application/json"}
-        return Call(f"{URL}?{cursor or urlencode(query)}", b"", headers, method="GET")
+        (asked,) = step.knows or (urlencode(query),)
+        return Call(f"{URL}?{asked}", b"", headers, method="GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime) -> Page:
+    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
         """Return the messages of a page that were received since."""
         found = page_with(answer, "records")
         following = urlsplit(string_at(found, "_links", "next", "href") or "").query
@@ -49,7 +49,8 @@ class VonageLister(Lister):
             for record in list_at(found, "records")
             if (from_iso(string_at(record, "date_received")) or since) >= since
         ]
-        return Page(tuple(_request(record) for record in records), following or None)
+        requests = tuple(_request(record) for record in records)
+        return Page(requests, following=Step("page", (following,)) if following else None)
 
 
 def _request(record: Any) -> RawRequest:
@@ -62,5 +63,4 @@ def _request(record: Any) -> RawRequest:
         "text": string_at(record, "message_body"),
         "timestamp": string_at(record, "date_received"),
     }
-    body = json.dumps({name: value for name, value in message.items() if value}).encode()
-    return RawRequest(body, (("content-type", b"application/json"),))
+    return request_of({name: value for name, value in message.items() if value})

@@ -209,7 +209,7 @@ class Outbox:
         if await self._store.mark_sending(reply["_id"], owner, self._clock.now()) is None:
             return None
         crash_point("reply-marked")
-        outcome = await attempt(self._guard, door, composed, self._deliver)
+        outcome = await attempt(self._guard, door, composed, self._deliver, self._clock.now())
         crash_point("reply-called")
         self._meter.count(
             "ingest_reply_calls_total",

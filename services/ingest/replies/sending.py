@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from services.ingest.accounts import Door
@@ -33,10 +34,13 @@ Deliver = Callable[[Reply], Awaitable[Outcome]]
 """Takes a reply into our own chat; raises `Unavailable` when it is not known whether it did."""
 
 
-async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver) -> Outcome:
+async def attempt(
+    guard: Guard, door: Door, composed: Composed, deliver: Deliver, now: datetime
+) -> Outcome:
     """Make the call, hand in the mail or take it to our own chat.
 
-    Never raises, for what it raised would be an outcome.
+    A call that is signed with a time is signed with `now`, for the host it goes to. Never raises,
+    for what it raised would be an outcome.
     """
     assert door.sender is not None
     try:
@@ -44,7 +48,8 @@ async def attempt(guard: Guard, door: Door, composed: Composed, deliver: Deliver
             return await deliver(composed.reply)
         if isinstance(composed, Mail):
             return await submit(guard, composed)
-        answer = await call(guard, *placed(composed, door))
+        there, hosts = placed(composed, door)
+        answer = await call(guard, there.signed(now), hosts)
     except AddressRefused as error:
         return Refused(f"not allowed: {error}")
     except NotSent as error:

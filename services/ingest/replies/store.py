@@ -92,6 +92,7 @@ def reply_from(document: Document) -> Reply:
         "files": tuple(File(**file) for file in document["content"]["files"]),
         "contact_points": tuple(document["content"]["contact_points"]),
         "thread": tuple(document["content"]["thread"]),
+        "template_parameters": tuple(document["content"].get("template_parameters", ())),
     }
     return Reply(
         reply_id=document["_id"],

@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import nh3
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.domain import limits
@@ -30,6 +37,7 @@ from shared.streams.crash import crash_point
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  # controls, formats, blanks of all kinds
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Parameter = Annotated[str, StringConstraints(min_length=1, max_length=limits.REPLY_PARAMETER)]
 
 
 class FileBody(BaseModel):
@@ -56,9 +64,18 @@ class ReplyBody(BaseModel):
     agent_id: Short | None = None
     in_reply_to: Short | None = None
     template: Short | None = None
+    template_parameters: Annotated[
+        tuple[Parameter, ...], Field(max_length=limits.REPLY_PARAMETERS)
+    ] = ()
     language: (
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")] | None
     ) = None
+
+    @model_validator(mode="after")
+    def _parameters_fill_a_template(self) -> "ReplyBody":
+        if self.template_parameters and self.template is None:
+            raise ValueError("template_parameters need a template")
+        return self
 
 
 class Replies:
@@ -158,6 +175,7 @@ class Replies:
             case_reference=known.case_reference.value if known.case_reference else None,
             agent_id=body.agent_id,
             template=body.template,
+            template_parameters=tuple(map(clean, body.template_parameters)),
             language=body.language,
             plus_token=plus_token(self._ids, known.conversation_id),
             message_token=message_token(known.conversation_id, known.contact_points[0], self._ids),
@@ -206,7 +224,12 @@ def _same(earlier: Document, fingerprint: str) -> Document:
 
 
 def _fingerprint(conversation_id: str, body: ReplyBody) -> str:
-    written = f"{conversation_id}\n{body.model_dump_json()}".encode("utf-8", "surrogatepass")
+    # a field that came later is left out where it is not used: a request may be repeated across
+    # an upgrade
+    later = set() if body.template_parameters else {"template_parameters"}
+    written = f"{conversation_id}\n{body.model_dump_json(exclude=later)}".encode(
+        "utf-8", "surrogatepass"
+    )
     return hashlib.sha256(written).hexdigest()
 
 

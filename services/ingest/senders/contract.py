@@ -8,7 +8,7 @@ an internal proxy): a sender need not know.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -31,6 +31,7 @@ __all__ = [
     "Reply",
     "Sender",
     "Sent",
+    "Signer",
     "Unclear",
     "retry_after",
 ]
@@ -57,7 +58,8 @@ class Reply:
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
-    answered. `template` names an approved template where the provider knows such. `plus_token`
+    answered. `template` names an approved template where the provider knows such, and
+    `template_parameters` fill the gaps of its text, in order. `plus_token`
     names the conversation in a plus-address, so that the answer finds it.
     """
 
@@ -76,22 +78,39 @@ class Reply:
     case_reference: str | None = None
     agent_id: str | None = None
     template: str | None = None
+    template_parameters: tuple[str, ...] = ()
     language: str | None = None
     plus_token: str | None = None
     message_token: str | None = None
+
+
+class Signer(ABC):
+    """Proves a call by something that needs the time, as late as the call is made."""
+
+    @abstractmethod
+    def sign(self, call: "Call", now: datetime) -> Mapping[str, str]:
+        """Return the headers that prove the call, as it goes out at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request to a provider; what may hold credentials never shows in a repr.
 
-    `headers` do, and so does the address for Telegram.
+    `headers` do, and so does the address for Telegram. A `signer` adds headers to each attempt:
+    the call itself is the same whenever it is tried.
     """
 
     url: str = field(repr=False)
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
+    signer: Signer | None = field(default=None, repr=False)
+
+    def signed(self, now: datetime) -> "Call":
+        """Return the call as it goes out at this moment."""
+        if self.signer is None:
+            return self
+        return replace(self, headers={**self.headers, **self.signer.sign(self, now)})
 
 
 @dataclass(frozen=True, slots=True)

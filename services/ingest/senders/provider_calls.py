@@ -1,13 +1,16 @@
 """What the calls to several providers have in common: credentials, numbers, answers in JSON."""
 
 import base64
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, File, NotSendable, Reply
+from services.ingest.senders.mail_writing import one_line
 
 
 def basic(name: bytes, password: bytes) -> str:
@@ -50,6 +53,24 @@ def bearer(account: ChannelAccount, secret: str) -> dict[str, str]:
 def in_json(body: Any) -> bytes:
     """Return a call's body."""
     return json.dumps(body, ensure_ascii=False).encode()
+
+
+def form_with_file(fields: Mapping[str, str], name: str, file: File) -> tuple[str, bytes]:
+    """Return a form with one file (RFC 7578) as its content type and its bytes.
+
+    The same form gives the same bytes: the boundary is their digest, so none of them can hold it.
+    """
+    disposition = 'Content-Disposition: form-data; name="{}"'
+    called = one_line(file.name or "file").replace("\\", "_").replace('"', "%22")
+    head = f'{disposition.format(name)}; filename="{called}"\r\nContent-Type: {file.media_type}'
+    parts = [
+        f"{disposition.format(key)}\r\n\r\n{value}\r\n".encode() for key, value in fields.items()
+    ]
+    parts.append(head.encode() + b"\r\n\r\n" + (file.content or b"") + b"\r\n")
+    boundary = f"=_{hashlib.blake2b(b''.join(parts), digest_size=16).hexdigest()}"
+    line = f"--{boundary}".encode()
+    body = b"".join(line + b"\r\n" + part for part in parts) + line + b"--\r\n"
+    return f'multipart/form-data; boundary="{boundary}"', body
 
 
 def scoped_id(reply: Reply, scheme: str) -> str:

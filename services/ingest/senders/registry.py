@@ -13,6 +13,7 @@ from services.ingest.senders.mailgun import MailgunSender
 from services.ingest.senders.messenger import MessengerSender
 from services.ingest.senders.postmark import PostmarkSender
 from services.ingest.senders.sendgrid import SendGridSender
+from services.ingest.senders.ses import SesSender
 from services.ingest.senders.slack import SlackSender
 from services.ingest.senders.telegram import TelegramSender
 from services.ingest.senders.twilio import TwilioSender
@@ -29,6 +30,7 @@ _ALL: tuple[Sender, ...] = (
     MailgunSender(),
     PostmarkSender(),
     SendGridSender(),
+    SesSender(),
     InstagramSender(),
     LineSender(),
     MessengerSender(),

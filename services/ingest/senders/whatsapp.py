@@ -5,6 +5,7 @@ recognises no repeated call, so one whose outcome is unknown is never made again
 """
 
 import json
+import re
 from typing import Any
 
 from services.ingest.adapters.request import ChannelAccount
@@ -14,6 +15,7 @@ from services.ingest.senders.meta import VERSION, MetaSender
 from services.ingest.senders.provider_calls import address_of, bearer, in_json
 
 API = "https://graph.facebook.com"
+_UNFIT = re.compile(r"[\n\r\t]| {5}")
 CAPTIONED = frozenset({"image", "video", "document"})
 
 
@@ -50,8 +52,7 @@ class WhatsAppSender(MetaSender):
 
 def _content(reply: Reply) -> dict[str, Any]:
     if reply.template:
-        language = {"code": reply.language or "en"}
-        return {"type": "template", "template": {"name": reply.template, "language": language}}
+        return {"type": "template", "template": _template(reply)}
     if not reply.files:
         return {"type": "text", "text": {"body": reply.text}}
     file, *more = reply.files
@@ -62,6 +63,17 @@ def _content(reply: Reply) -> dict[str, Any]:
     caption = {"caption": reply.text} if reply.text else {}
     name = {"filename": file.name} if kind == "document" and file.name else {}
     return {"type": kind, kind: {"link": address_of(file), **caption, **name}}
+
+
+def _template(reply: Reply) -> dict[str, Any]:
+    language = {"code": reply.language or "en"}
+    template = {"name": reply.template, "language": language}
+    if not reply.template_parameters:
+        return template
+    if any(_UNFIT.search(one) for one in reply.template_parameters):
+        raise NotSendable("A template's gaps take no line break, tab or more than four spaces.")
+    parameters = [{"type": "text", "text": one} for one in reply.template_parameters]
+    return {**template, "components": [{"type": "body", "parameters": parameters}]}
 
 
 def _recipient(reply: Reply) -> dict[str, str]:

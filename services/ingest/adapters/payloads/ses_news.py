@@ -9,7 +9,7 @@ from typing import Any
 
 from services.ingest.adapters.building import Builder, each, from_iso, kept_whole
 from services.ingest.adapters.contract import BrokenPart, Parsed
-from services.ingest.adapters.mail.hooks import news
+from services.ingest.adapters.mail.hooks import CONVERSATION, news
 from services.ingest.adapters.request import RawRequest
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import clean
@@ -75,4 +75,11 @@ def _event(
         reason=said,
         occurred_at=from_iso(moment),
         raw=None if status else kept_whole(told),
+        conversation_id=_tagged(told),
     )
+
+
+def _tagged(told: Any) -> str | None:
+    """Return the conversation that we gave as a tag; each tag has a list of values."""
+    values = list_at(told, "mail", "tags", CONVERSATION)
+    return next((value for value in values if isinstance(value, str)), None)
