@@ -105,7 +105,7 @@ def _message(builder: Builder, message: dict[str, Any], own_id: str) -> Translat
             builder,
             message_id_of(message),
             text_of(message),
-            own_id=own_id,
+            own_id=None if ours else own_id,  # a reply of ours has its message's id, too
             sent_by="agent" if ours else None,
             kind=KINDS[name][0] if name in KINDS else "unknown",
             attachments=attachments_of(message),

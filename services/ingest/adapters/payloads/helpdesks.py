@@ -105,7 +105,6 @@ def message(
         builder,
         message_id,
         (said or None, truncated),
-        own_id=f"message/{message_id}",
         sent_by=sender,
         **common(who),
         kind=kind or ("text" if said or not attachments else kind_of(attachments[0])),
