@@ -92,7 +92,8 @@ class Publisher:
                 await self._flusher
         if self._waiting and self._producer is not None:
             with contextlib.suppress(Unavailable, TimeoutError):
-                await asyncio.wait_for(self._flush(), ACK_TIMEOUT)
+                async with asyncio.timeout(ACK_TIMEOUT):
+                    await self._flush()
         if self._producer is not None:
             await self._producer.stop()
 

@@ -179,6 +179,27 @@ async def test_a_reader_that_hangs_is_let_go_and_its_memory_is_bounded(
     await again.aclose()
 
 
+async def test_a_reader_told_to_stop_just_as_an_entry_comes_stops(
+    database: MemoryDatabase, live: Live
+) -> None:
+    await put(database, 1)
+    (entry, *_) = await store.recorded_since(database, [customer_id(TEL)], NOON, 10)
+
+    async def read_for_life() -> None:
+        while True:
+            await reader.next(30)
+
+    with live.subscribe([customer_id(TEL)]) as reader:
+        reading = asyncio.create_task(read_for_life())
+        await asyncio.sleep(0)  # it waits
+        reader.offer(entry)
+        await asyncio.sleep(0)  # the entry has reached it, and it has not gone on
+        reading.cancel()
+        ended, _ = await asyncio.wait({reading}, timeout=10)
+        reading.cancel()  # in vain the first time, it would read on after the test
+    assert ended
+
+
 async def test_a_reader_that_leaves_is_forgotten(database: MemoryDatabase, live: Live) -> None:
     told = await feed(database, live)
     await until(told, Quiet)
