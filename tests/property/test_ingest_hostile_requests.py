@@ -148,7 +148,6 @@ def test_ten_thousand_generated_requests_do_no_harm(provider: str, runner: async
     @given(st.data())
     @settings(
         max_examples=INPUTS // TOGETHER,
-        deadline=None,  # each request has one of its own, in the processor's time
         phases=(Phase.reuse, Phase.generate, Phase.shrink),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),

@@ -55,7 +55,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for children in lists for child in children.read_text().split()]
 
 
-def wait_until(holds: Callable[[], bool], what: str, deadline_seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], bool], what: str, deadline_seconds: float = 45) -> None:
     """Return as soon as `holds()`; fail the test, naming `what`, when it never does."""
     deadline = time.monotonic() + deadline_seconds
     while not holds():
