@@ -1,5 +1,8 @@
 """Start a program that dies with the process that asked for it, even if that one is killed.
 
+It takes SIGTERM as usual, too: what its starter ignores it would ignore as well, and a JVM that
+ignores SIGTERM cannot be asked to stop.
+
 Run as `python tether.py PARENT_PID program argument…`; it becomes the program, under the same
 process id. Standard library only, because it runs isolated from the installed packages.
 """
@@ -23,4 +26,5 @@ def die_with(parent: int) -> None:
 
 if __name__ == "__main__":
     die_with(int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.execvp(sys.argv[2], sys.argv[2:])

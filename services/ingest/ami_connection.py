@@ -115,7 +115,8 @@ async def connect(address: AmiAddress, patience: float) -> AsyncIterator[AmiConn
     finally:
         writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(writer.wait_closed(), patience)
+            async with asyncio.timeout(patience):
+                await writer.wait_closed()
 
 
 def _events() -> bytes:

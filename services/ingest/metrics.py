@@ -49,6 +49,18 @@ METRICS = (
     Metric("ingest_spool_requests", "gauge", "Requests in the spool, of all processes."),
     Metric("ingest_spool_bytes", "gauge", "Bytes in the spool, of all processes."),
     Metric(
+        "ingest_oversized_records_total",
+        "counter",
+        "Records that Kafka refused for their size, by topic, and that are kept instead.",
+        ("topic",),
+    ),
+    Metric(
+        "ingest_oversized_requests",
+        "gauge",
+        "Requests with such records, of all processes; they go out within five minutes once "
+        "max.message.bytes of the topic has been raised.",
+    ),
+    Metric(
         "ingest_connected",
         "gauge",
         "1 while a connection that we open ourselves is there and logged in.",

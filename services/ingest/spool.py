@@ -4,25 +4,37 @@ Senders get their 2xx all the same, so a provider that tries once loses nothing.
 time drains it, in the order in which the records were kept, and removes what Kafka has
 acknowledged; a record published twice has the same id, so a crash in between changes nothing.
 It is bounded: a full spool refuses, and the sender is told to try again.
+
+What Kafka refuses for its size holds nothing up: it is kept apart (`oversized.py`).
 """
 
 import asyncio
+import contextlib
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
 from services.ingest.metrics import Meter
+from services.ingest.oversized import (
+    OVERSIZED_COLLECTION,
+    Document,
+    Oversized,
+    OversizedStore,
+    RecordSender,
+    read,
+    written,
+)
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.mongo import Collection
 from shared.observability import UNWATCHED, Progress
-from shared.streams.publisher import Outgoing
+from shared.streams.sending import Outgoing, RefusedForSize
 
 SPOOL = "spool"
 DRAINERS = "spool-drainers"
-SPOOL_COLLECTIONS = (Collection(SPOOL), Collection(DRAINERS))
+SPOOL_COLLECTIONS = (Collection(SPOOL), Collection(DRAINERS), OVERSIZED_COLLECTION)
 
 KAFKA_SECONDS = 2.0  # a leader election takes about one; a provider waits for five at least
 _BATCH = 100  # requests: one Kafka flush of about 100 KB
@@ -30,23 +42,9 @@ _LARGEST = 12 * 1024 * 1024  # bytes of one request's records: a document takes 
 _PAUSE = 0.5  # seconds between looks while nothing can be drained
 _LEASE = timedelta(seconds=15)  # longer than a find, a publish and a removal take at worst
 
-Document = dict[str, Any]
 
-
-class RecordSender(Protocol):
-    """Sends records to Kafka; `shared.streams.Publisher` is one."""
-
-    async def send(self, records: Sequence[Outgoing]) -> None:
-        """Return when Kafka has acknowledged all of them, or raise `Unavailable`."""
-        ...
-
-
-class SpoolStore(Protocol):
+class SpoolStore(OversizedStore, Protocol):
     """What the spool needs of MongoDB; `shared.mongo.Database` is one."""
-
-    async def insert(self, collection: str, document: Document) -> bool:
-        """Add a document; return False if its `_id` is taken."""
-        ...
 
     async def find(
         self,
@@ -56,26 +54,6 @@ class SpoolStore(Protocol):
         limit: int = 0,
     ) -> list[Document]:
         """Return the documents that match, in order."""
-        ...
-
-    async def change_one(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        update: Mapping[str, Any],
-        sort: Sequence[tuple[str, int]] = (),
-        *,
-        create: bool = False,
-    ) -> Document | None:
-        """Update one document atomically and return it, None if none matches."""
-        ...
-
-    async def remove(self, collection: str, where: Mapping[str, Any]) -> int:
-        """Remove the documents that match."""
-        ...
-
-    async def size(self, collection: str) -> tuple[int, int]:
-        """Return how many documents there are, and their bytes."""
         ...
 
 
@@ -91,6 +69,7 @@ class Spool:
     ) -> None:
         self._sender, self._store = sender, store
         self._clock, self._meter, self._limit = clock, meter, limit
+        self._oversized = Oversized(sender, store, clock, meter)
         self._me, self._numbers = uuid.uuid4().hex[:8], itertools.count()
         self._bytes = self._kept = 0
         self._is_in_use = False
@@ -105,6 +84,10 @@ class Spool:
             try:
                 async with asyncio.timeout(KAFKA_SECONDS):
                     await self._sender.send(records)
+            except RefusedForSize as refused:
+                with self._room_for(refused.records):
+                    await self._oversized.keep(self._new_id(), refused)
+                return
             except (Unavailable, TimeoutError):
                 self._is_in_use = True
             else:
@@ -112,6 +95,21 @@ class Spool:
         await self._keep(records)
 
     async def _keep(self, records: Sequence[Outgoing]) -> None:
+        with self._room_for(records):
+            self._kept += 1
+            await self._store.insert(
+                SPOOL,
+                {
+                    "_id": self._new_id(),
+                    "records": written(records),
+                    "kept_at": self._clock.now(),
+                },
+            )
+        self._meter.count("ingest_spooled_total")
+
+    @contextlib.contextmanager
+    def _room_for(self, records: Sequence[Outgoing]) -> Iterator[None]:
+        """Count records in, and out again if they cannot be kept; refuse them without room."""
         size = sum(len(record.value) + len(record.key) for record in records)
         if size > _LARGEST or self._bytes + size > self._limit:
             self._meter.count("ingest_spool_refused_total")
@@ -120,24 +118,16 @@ class Spool:
                 "Try again; see ingest_spool_bytes and THROUGHLINE_INGEST_SPOOL_BYTES.",
             )
         self._bytes += size  # before anything waits: others must not count on the same room
-        self._kept += 1
         try:
-            await self._store.insert(SPOOL, self._document(records))
+            yield
         except Unavailable:
             self._bytes -= size
             raise
-        self._meter.count("ingest_spooled_total")
 
-    def _document(self, records: Sequence[Outgoing]) -> Document:
+    def _new_id(self) -> str:
+        """Return an id that sorts by when it was made."""
         now = self._clock.now()
-        return {
-            "_id": f"{int(now.timestamp() * 1000):015}-{next(self._numbers):09}-{self._me}",
-            "records": [
-                {"topic": record.topic, "key": record.key, "value": record.value}
-                for record in records
-            ],
-            "kept_at": now,
-        }
+        return f"{int(now.timestamp() * 1000):015}-{next(self._numbers):09}-{self._me}"
 
     async def run(self, health: Progress = UNWATCHED) -> None:
         """Drain for life."""
@@ -145,6 +135,7 @@ class Spool:
             health.tick("spool")
             try:
                 drained = await self._drain_some()
+                await self._oversized.try_again()
             except Unavailable:
                 drained = 0
             if not drained:
@@ -153,7 +144,8 @@ class Spool:
     async def _drain_some(self) -> int:
         """Publish the oldest records and remove them; return how many requests they were of."""
         kept_before = self._kept
-        number, self._bytes = await self._store.size(SPOOL)
+        number, spooled = await self._store.size(SPOOL)
+        self._bytes = spooled + await self._oversized.size()
         self._meter.set("ingest_spool_requests", number)
         self._meter.set("ingest_spool_bytes", self._bytes)
         if number:
@@ -165,15 +157,21 @@ class Spool:
         if not await self._is_drainer():
             return 0
         kept = await self._store.find(SPOOL, {}, sort=(("_id", 1),), limit=_BATCH)
-        records = [
-            Outgoing(record["topic"], bytes(record["key"]), bytes(record["value"]))
-            for document in kept
-            for record in document["records"]
-        ]
-        await self._sender.send(records)
+        await self._send_kept(kept)
         await self._store.remove(SPOOL, {"_id": {"$in": [document["_id"] for document in kept]}})
         self._meter.count("ingest_spool_drained_total", len(kept))
         return len(kept)
+
+    async def _send_kept(self, kept: Sequence[Document]) -> None:
+        """Return when Kafka has what was kept, and what it refuses for its size is kept apart."""
+        of = {document["_id"]: read(document["records"]) for document in kept}
+        try:
+            await self._sender.send([record for records in of.values() for record in records])
+        except RefusedForSize as refused:
+            wanted = set(refused.records)
+            for own_id, records in of.items():
+                if theirs := [record for record in records if record in wanted]:
+                    await self._oversized.keep(own_id, RefusedForSize(theirs))
 
     async def _is_drainer(self) -> bool:
         """Take or renew the lease on draining; tell whether it is ours."""

@@ -69,7 +69,8 @@ class Subscription:
         if self._overflowed:
             raise TooSlow
         try:
-            return await asyncio.wait_for(self._entries.get(), seconds)
+            async with asyncio.timeout(seconds):  # `wait_for` may swallow that we are to stop
+                return await self._entries.get()
         except TimeoutError:
             return None
 

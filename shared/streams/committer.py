@@ -22,12 +22,14 @@ from shared.streams.outbox import Parcel
 from shared.streams.ownership import Ownership
 from shared.streams.publisher import Publisher
 from shared.streams.scope import Scope
+from shared.streams.sending import RefusedForSize
 from shared.streams.unit import Decided, Unit, Units
 
 _COMMIT_EVERY = 1.0  # seconds; they matter for lag metrics and restarts only
 # Deleting what was sent, and storing positions that ran ahead, cost a command or a commit of their
 # own; left alone for a second, only a crash would publish or decide it again, with the same ids.
 _SETTLE_EVERY = 1.0  # seconds
+_REFUSED_PAUSE = 1.0  # seconds between tries at what Kafka refuses; else a thousand a second
 _COMMIT_TIMEOUT = 5.0  # seconds; aiokafka itself would retry for ever
 
 
@@ -125,6 +127,8 @@ class Committer:
                 self._say_pending(parcels, error)
                 if self.draining or not self._ownership.held:
                     raise  # they stay in the outbox; whoever owns the shard next sends them
+                if isinstance(error, RefusedForSize):  # at once, and it would be so again
+                    await asyncio.sleep(_REFUSED_PAUSE)
             else:
                 break
         metrics, name = self._scope.metrics, self._scope.name

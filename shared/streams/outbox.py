@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.mongo import Database
-from shared.streams.publisher import Outgoing
+from shared.streams.sending import Outgoing
 
 COLLECTION = "outbox"
 _MAX_PARCEL = 8 * 1024 * 1024  # bytes; half of MongoDB's 16 MiB per document

@@ -8,7 +8,6 @@ in the order they were given.
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -17,21 +16,12 @@ from aiokafka.errors import KafkaError
 from shared.errors import ThroughlineError, Unavailable
 from shared.events import Event, encode
 from shared.events.topics import DEAD_LETTER_TOPIC, HOME, Topic
-from shared.streams.shards import partition_of
+from shared.streams.sending import Batch, Given, Outgoing, Sending, failure
 
 _REQUEST_TIMEOUT_MS = 8_000  # below ACK_TIMEOUT, so that a batch expires before its waiter does
 ACK_TIMEOUT = 10.0  # seconds: a provider hangs up after 10 to 15
 _MAX_BATCH = 256 * 1024
 _ENVELOPE_ROOM = 1_024  # bytes of key, headers and record overhead
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to send: our topic's name (without the deployment's prefix), key and bytes."""
-
-    topic: str
-    key: bytes
-    value: bytes
 
 
 class EventTooLarge(ThroughlineError):
@@ -92,7 +82,8 @@ class Publisher:
                 await self._flusher
         if self._waiting and self._producer is not None:
             with contextlib.suppress(Unavailable, TimeoutError):
-                await asyncio.wait_for(self._flush(), ACK_TIMEOUT)
+                async with asyncio.timeout(ACK_TIMEOUT):
+                    await self._flush()
         if self._producer is not None:
             await self._producer.stop()
 
@@ -100,7 +91,8 @@ class Publisher:
         """Send events to their home topics; return when Kafka has acknowledged all of them.
 
         Raises `Unavailable` when it has not in time: then nobody knows whether they arrived, and
-        the caller must try again with the same ids.
+        the caller must try again with the same ids. Raises `RefusedForSize` when all have arrived
+        but those that Kafka will never take.
         """
         await self.send([self.outgoing(event) for event in events])
 
@@ -168,53 +160,24 @@ class Publisher:
         self._wake.clear()
         waiting = [(records, done) for done, records in self._waiting.items() if not done.done()]
         self._waiting.clear()
+        given = [
+            Given(record, number)
+            for number, (records, _) in enumerate(waiting)
+            for record in records
+        ]
         try:
-            acknowledgements = await self._send_batches([records for records, _ in waiting])
+            batches = await Sending(self._producer, self._prefix).answered(given)
         except (KafkaError, OSError) as error:
             for _, done in waiting:
                 _settle(done, error)
             return
-        if every := [ack for acks in acknowledgements for ack in acks]:
-            await asyncio.wait(every)
-        for (_, done), acks in zip(waiting, acknowledgements, strict=True):
-            _settle(done, next((ack.exception() for ack in acks if ack.exception()), None))
-
-    async def _send_batches(
-        self, groups: Sequence[Sequence[Outgoing]]
-    ) -> list[list[asyncio.Future[Any]]]:
-        """Send every group's records; return for each group the futures that acknowledge it."""
-        batches: dict[tuple[str, int], Any] = {}
-        members: dict[tuple[str, int], set[int]] = {}
-        acknowledgements: list[list[asyncio.Future[Any]]] = [[] for _ in groups]
-
-        async def dispatch(place: tuple[str, int]) -> None:
-            batch = batches.pop(place)
-            batch.close()
-            future = await self._producer.send_batch(batch, place[0], partition=place[1])
-            for group in members.pop(place):
-                acknowledgements[group].append(future)
-
-        for number, records in enumerate(groups):
-            for record in records:
-                place = await self._place(record)
-                batch = batches.get(place)
-                if batch is None:
-                    batch = batches[place] = self._producer.create_batch()
-                if batch.append(timestamp=None, key=record.key, value=record.value) is None:
-                    await dispatch(place)
-                    batch = batches[place] = self._producer.create_batch()
-                    batch.append(timestamp=None, key=record.key, value=record.value)
-                members.setdefault(place, set()).add(number)
-        for place in list(batches):
-            await dispatch(place)
-        return acknowledgements
-
-    async def _place(self, record: Outgoing) -> tuple[str, int]:
-        topic = f"{self._prefix}{record.topic}"
-        partitions = self._producer.client.cluster.partitions_for_topic(topic)
-        if not partitions:
-            partitions = await self._producer.partitions_for(topic)
-        return topic, partition_of(record.key, len(partitions))
+        failed: dict[int, list[Batch]] = {}
+        for batch in batches:
+            if batch.error is not None:
+                for number in {one.number for one in batch.given}:
+                    failed.setdefault(number, []).append(batch)
+        for number, (_, done) in enumerate(waiting):
+            _settle(done, failure(failed.get(number, ()), number))
 
 
 def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:

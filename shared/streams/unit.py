@@ -27,7 +27,8 @@ from shared.streams.effects import (
     TimerDue,
 )
 from shared.streams.outbox import Parcel
-from shared.streams.publisher import Outgoing, outgoing
+from shared.streams.publisher import outgoing
+from shared.streams.sending import Outgoing
 
 T = TypeVar("T")
 

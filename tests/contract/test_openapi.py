@@ -18,7 +18,7 @@ BY_KEY = {"Authorization": f"Bearer {API_KEY}"}
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_ingest_answers_as_its_document_says_and_never_with_5xx(case: schemathesis.Case) -> None:
     case.call_and_validate(
         headers=BY_KEY,
@@ -29,7 +29,7 @@ def test_ingest_answers_as_its_document_says_and_never_with_5xx(case: schemathes
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_no_request_without_a_key_gives_a_5xx(case: schemathesis.Case) -> None:
     assert case.call().status_code < 500
 

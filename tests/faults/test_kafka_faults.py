@@ -59,7 +59,7 @@ async def test_a_service_started_without_kafka_is_ready_and_begins_when_kafka_co
     await publish(deployment.kafka, deployment.prefix, events)
     await asyncio.to_thread(broker.stop)
     process = deployment.start("tests.support.ledger")
-    await eventually(lambda: _is_ready(process), "ready without Kafka", seconds=10)
+    await eventually(lambda: _is_ready(process), "ready without Kafka")
 
     await asyncio.to_thread(broker.start)
 

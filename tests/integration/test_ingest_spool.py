@@ -13,7 +13,7 @@ from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.mongo import Database
 from shared.observability.metrics import Metrics
-from shared.streams.publisher import Outgoing
+from shared.streams.sending import Outgoing
 from tests.support.deployment import eventually
 
 

@@ -19,9 +19,15 @@ from deploy.local.kafka import LocalKafka
 from deploy.local.kafka_jars import kafka_version
 from deploy.local.mongodb import LocalMongo
 from deploy.local.ports import free_port, free_ports
-from deploy.local.process import LocalServerError
+from deploy.local.process import LocalServerError, ServerProcess
 from deploy.local.stack import Stack
-from tests.support.processes import children_of, is_running, wait_until
+from tests.support.processes import (
+    as_from_a_terminal,
+    children_of,
+    ignoring,
+    is_running,
+    wait_until,
+)
 from tests.support.stack import OwnKafka, OwnMongodb
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +59,10 @@ async def first_record(bootstrap: str, topic: str) -> bytes | None:
 
 def collection(uri: str) -> Any:
     return MongoClient(uri, serverSelectionTimeoutMS=10_000)["test_local_stack"]["entries"]
+
+
+def _program(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def stop_and_start(server: LocalKafka | LocalMongo) -> None:
@@ -142,6 +152,17 @@ def test_a_server_outlives_the_thread_that_started_it(own_mongodb: OwnMongodb) -
 
 def test_a_server_is_out_of_reach_of_the_terminals_ctrl_c(own_mongodb: OwnMongodb) -> None:
     assert os.getsid(own_mongodb().process.pid) != os.getsid(0)
+
+
+def test_a_server_takes_sigterm_even_where_its_starter_ignores_it(tmp_path: Path) -> None:
+    with ignoring(signal.SIGTERM):
+        server = ServerProcess("sleep", ["sleep", "60"], tmp_path / "log")
+    try:
+        wait_until(lambda: _program(server.pid) == "sleep", "the tether has become the program")
+        server.ask_to_stop()
+        wait_until(server.has_ended, "it has ended")
+    finally:
+        server.kill()
 
 
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -239,7 +260,7 @@ class Command:
         self.temporary = temporary
         environ = {k: v for k, v in os.environ.items() if not k.startswith("THROUGHLINE_")}
         self.popen = subprocess.Popen(
-            [sys.executable, "-u", "-m", "deploy.local"],
+            as_from_a_terminal([sys.executable, "-u", "-m", "deploy.local"]),
             cwd=ROOT,
             env=environ | {"TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
@@ -268,6 +289,19 @@ def test_the_command_prints_addresses_that_answer(command: Command) -> None:
     assert collection(addresses["THROUGHLINE_MONGODB"]).find_one() is None
     host, port = addresses["THROUGHLINE_KAFKA"].split(":")
     socket.create_connection((host, int(port))).close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_command_from_a_terminal_ignores_no_signal_that_we_ignore(number: signal.Signals) -> None:
+    with ignoring(number):
+        child = subprocess.Popen(as_from_a_terminal(["sleep", "60"]))
+    try:
+        wait_until(lambda: _program(child.pid) == "sleep", "the command has begun")
+        child.send_signal(number)
+        assert child.wait(20) == -number
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.generate import event_types
@@ -21,7 +21,7 @@ TYPES = pytest.mark.parametrize("kind", event_types(), ids=lambda kind: kind.wir
 
 
 @TYPES
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_an_event_comes_back_as_it_was_sent(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(models(kind))

@@ -102,7 +102,7 @@ def _replaced(value: Any, data: Any) -> Any:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)  # drawing a whole payload takes most of the time
+@settings(max_examples=200)
 def test_a_messenger_of_any_shape_gives_events_that_survive_their_topic(data: Any) -> None:
     provider = data.draw(st.sampled_from(MESSENGERS))
     name = data.draw(st.sampled_from(payload_names(provider)))

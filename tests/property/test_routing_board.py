@@ -175,5 +175,5 @@ class RoutingHistory(RuleBasedStateMachine):
             assert f"lease:{offer['_id']}" in self.world.timers
 
 
-RoutingHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RoutingHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 test_routing_holds_over_any_history = RoutingHistory.TestCase

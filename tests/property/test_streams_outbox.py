@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.streams import outbox
 from shared.streams.outbox import parcels
-from shared.streams.publisher import Outgoing
+from shared.streams.sending import Outgoing
 from shared.streams.shards import partition_of, shard_id
 from tests.support.builders import NOON
 

@@ -57,4 +57,4 @@ class HeapMachine(RuleBasedStateMachine):
 
 
 TestHeap = HeapMachine.TestCase
-TestHeap.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestHeap.settings = settings(max_examples=200, stateful_step_count=40)

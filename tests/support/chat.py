@@ -211,7 +211,7 @@ class Visitor:
             self.awaited = oldest
             await self.send(type="message", id=oldest, text=self.outbox[oldest])
 
-    async def read(self, seconds: float = 5.0) -> dict[str, Any]:
+    async def read(self, seconds: float = 30.0) -> dict[str, Any]:
         """Take in one frame."""
         assert self.socket is not None
         async with asyncio.timeout(seconds):
@@ -226,7 +226,7 @@ class Visitor:
         self.others.append(frame)
         return frame
 
-    async def next(self, kind: str, seconds: float = 5.0) -> dict[str, Any]:
+    async def next(self, kind: str, seconds: float = 30.0) -> dict[str, Any]:
         """Read until a frame of this type comes."""
         while (frame := await self.read(seconds))["type"] != kind:
             pass
@@ -237,7 +237,7 @@ class Visitor:
         while self.last < seq:
             await self.read()
 
-    async def closed(self, seconds: float = 5.0) -> int | None:
+    async def closed(self, seconds: float = 30.0) -> int | None:
         """Read until the socket is closed; return the close code."""
         try:
             while True:
@@ -255,7 +255,7 @@ class Visitor:
         self.socket.transport.abort()
 
 
-async def soon(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+async def soon(holds: Callable[[], bool], seconds: float = 45.0) -> None:
     """Return when this holds; fail when it does not within so many seconds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own

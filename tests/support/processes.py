@@ -1,8 +1,38 @@
 """Looking at processes from the outside, and waiting for what they do."""
 
+import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+_AS_USUAL = """
+import os, signal, sys
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def as_from_a_terminal(argv: Sequence[str]) -> list[str]:
+    """Return the command as a terminal would start it: Ctrl-C reaches it.
+
+    A shell starts what runs in the background with SIGINT ignored, and every child inherits that:
+    pytest does, and what it starts would, too. The process id is the command's own.
+    """
+    return [sys.executable, "-I", "-S", "-c", _AS_USUAL, *argv]
+
+
+@contextmanager
+def ignoring(*numbers: signal.Signals) -> Iterator[None]:
+    """Ignore signals for a while, as a process in the background of a shell does."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def is_running(pid: int) -> bool:
@@ -25,7 +55,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for children in lists for child in children.read_text().split()]
 
 
-def wait_until(holds: Callable[[], bool], what: str, deadline_seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], bool], what: str, deadline_seconds: float = 45) -> None:
     """Return as soon as `holds()`; fail the test, naming `what`, when it never does."""
     deadline = time.monotonic() + deadline_seconds
     while not holds():

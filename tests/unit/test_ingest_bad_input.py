@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.domain import limits
@@ -140,31 +138,6 @@ async def test_a_challenge_with_nonsense_is_never_a_5xx(provider: str) -> None:
         for query in ("", "hub.mode=%ff", "crc_token=" + "a" * 5_000, "a=1&" * 200):
             answer = await http.get(f"{url(provider)}?{query}")
             assert answer.status_code < 500
-
-
-@given(
-    st.sampled_from(HOOKS),
-    st.binary(max_size=200),
-    st.lists(
-        st.tuples(
-            st.sampled_from(["x-a", "content-type", "cookie", "authorization"])
-            | st.sampled_from([a.scheme.header for a in ADAPTERS.values() if a.scheme.header]),
-            st.binary(max_size=60).map(lambda value: value.translate(None, b"\r\n\x00")),
-        ),
-        max_size=5,
-    ),
-    st.text(max_size=30),
-)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_no_request_of_any_shape_is_taken_or_a_5xx(
-    provider: str, body: bytes, more: list[tuple[str, bytes]], query: str
-) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    given = [*_raw(provider), *((name.encode(), value) for name, value in more)]
-    status = asyncio.run(post_raw(hook_app(Fakes()), url(provider), given, receive, query))
-    assert 400 <= status < 500
 
 
 def _raw(provider: str) -> list[tuple[bytes, bytes]]:

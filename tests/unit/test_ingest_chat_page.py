@@ -45,7 +45,6 @@ async def shows(page: Page, count: int) -> None:
     await page.until(f"{ROOT}.querySelectorAll('.log p:not([data-pending])').length === {count}")
 
 
-@pytest.mark.timeout(90)
 async def test_a_conversation_by_keyboard_that_goes_on_after_the_page_is_loaded_anew(
     house: ChatHouse, page: Page
 ) -> None:
@@ -82,7 +81,6 @@ async def test_a_conversation_by_keyboard_that_goes_on_after_the_page_is_loaded_
         assert await page.value(f"{ROOT}.activeElement !== null"), "the focus stays inside"
 
 
-@pytest.mark.timeout(90)
 async def test_what_is_written_without_a_network_is_sent_when_there_is_one(
     house: ChatHouse, page: Page
 ) -> None:
@@ -99,7 +97,6 @@ async def test_what_is_written_without_a_network_is_sent_when_there_is_one(
     assert [entry["text"] for entry in house.history()] == ["Before", "During"]
 
 
-@pytest.mark.timeout(90)
 async def test_when_nobody_is_there_an_address_can_be_left(house: ChatHouse, page: Page) -> None:
     house.fakes.clock.time = house.fakes.clock.time.replace(hour=20)
     await page.value(f"{ROOT}.querySelector('.main').click()")
@@ -115,7 +112,6 @@ async def test_when_nobody_is_there_an_address_can_be_left(house: ChatHouse, pag
     assert "Thank you" in (await lines(page))[0]
 
 
-@pytest.mark.timeout(90)
 async def test_assistive_technology_is_told_what_everything_is(page: Page) -> None:
     await opened(page)
     tree = await page.call("Accessibility.getFullAXTree")

@@ -18,7 +18,6 @@ if NODE is None and os.environ.get("THROUGHLINE_REQUIRE_REAL_KAFKA") != "1":
     pytest.skip("needs node to run the widget", allow_module_level=True)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_widget_loses_and_doubles_nothing_over_sockets_and_pages_that_break(
     seed: int, monkeypatch: pytest.MonkeyPatch

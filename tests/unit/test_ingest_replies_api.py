@@ -106,8 +106,8 @@ async def test_no_more_files_are_held_at_once_than_there_is_room_for() -> None:
 
     held = [get() for _ in range(limits.FILES_GIVEN_EACH // limits.FETCHED)]
     for _ in held:
-        await asyncio.wait_for(blobs.asked.acquire(), 10)
-    refused = await asyncio.wait_for(get(), 10)
+        await asyncio.wait_for(blobs.asked.acquire(), 30)
+    refused = await asyncio.wait_for(get(), 30)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
     assert refused.json()["error"]["code"] == "too-many-files"
     blobs.given.set()
@@ -136,7 +136,7 @@ async def test_a_file_keeps_its_place_until_a_slow_reader_has_all_of_it() -> Non
         "headers": [(b"authorization", f"Bearer {KEY}".encode())],
     }
     answering = asyncio.create_task(door.app(scope, receive, slowly))
-    await asyncio.wait_for(sending.wait(), 10)
+    await asyncio.wait_for(sending.wait(), 30)
     with pytest.raises(Busy), gate.enter("another"):
         pass
     read.set()

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 
-import pytest
 import uvicorn
 
 from deploy.sample.send import send_sample
@@ -15,7 +14,6 @@ from services.ingest.webhooks import Webhooks
 from tests.support.builders_ingest import API_KEY, DOORS, PUBLIC_URL, Fakes, api_keys
 
 
-@pytest.mark.timeout(30)
 async def test_ana_is_heard_on_three_channels_and_known_to_the_shop() -> None:
     fakes = Fakes()
     intake = fakes.intake()

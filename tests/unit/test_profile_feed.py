@@ -76,7 +76,7 @@ async def feed(database: Any, live: Live, since: Any = NOON, heartbeat: float = 
 async def until(told: Any, kind: type) -> list[Any]:
     """Read until something of this kind comes; return everything read."""
     read = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for one in told:
             read.append(one)
             if isinstance(one, kind):
@@ -143,7 +143,7 @@ async def test_the_change_stream_is_opened_again() -> None:
     database = Breaking()
     live = Live(database, first_pause=0.001)
     running = asyncio.create_task(live.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await database.watched.wait()
         database.broken.set()
         await database.unwatched.wait()
@@ -169,7 +169,7 @@ async def test_a_reader_that_hangs_is_let_go_and_its_memory_is_bounded(
     told = await feed(database, live, since=at(5))
     await until(told, Quiet)
     ids = {await put(database, number, minute=6) for number in range(1, QUEUE + 3)}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         rest = [one async for one in told]
     assert len(rest) <= QUEUE
     assert live.readers == 0
@@ -177,6 +177,27 @@ async def test_a_reader_that_hangs_is_let_go_and_its_memory_is_bounded(
     caught_up = {one.entry.entry_id for one in (await until(again, Quiet))[:-1]}
     assert ids <= caught_up
     await again.aclose()
+
+
+async def test_a_reader_told_to_stop_just_as_an_entry_comes_stops(
+    database: MemoryDatabase, live: Live
+) -> None:
+    await put(database, 1)
+    (entry, *_) = await store.recorded_since(database, [customer_id(TEL)], NOON, 10)
+
+    async def read_for_life() -> None:
+        while True:
+            await reader.next(30)
+
+    with live.subscribe([customer_id(TEL)]) as reader:
+        reading = asyncio.create_task(read_for_life())
+        await asyncio.sleep(0)  # it waits
+        reader.offer(entry)
+        await asyncio.sleep(0)  # the entry has reached it, and it has not gone on
+        reading.cancel()
+        ended, _ = await asyncio.wait({reading}, timeout=30)
+        reading.cancel()  # in vain the first time, it would read on after the test
+    assert ended
 
 
 async def test_a_reader_that_leaves_is_forgotten(database: MemoryDatabase, live: Live) -> None:
