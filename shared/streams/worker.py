@@ -20,6 +20,7 @@ from shared.streams.committer import Committer
 from shared.streams.crash import crash_point
 from shared.streams.effects import Processor
 from shared.streams.ownership import Ownership
+from shared.streams.pacing import Pacing
 from shared.streams.positions import Fenced
 from shared.streams.publisher import Publisher
 from shared.streams.scope import Scope
@@ -29,7 +30,6 @@ from shared.streams.unit import Units
 
 _RETRY_PAUSE = 1.0  # seconds
 _SMALL = 100  # records
-_LONGEST_PACE = 0.2  # seconds: on a busy machine small batches take half of the time at most
 _CLOSE_TIMEOUT = 2.0  # seconds; a session that MongoDB does not answer for ends by itself
 
 
@@ -56,6 +56,7 @@ class Worker:
         self._ticks = Ticks(scope, database, self._committer, self.ownership, heap, wake)
         self._turn = asyncio.Lock()
         self._draining = False
+        self._pacing = Pacing(processor.pace)
         self._consumer: Any = None
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -92,11 +93,10 @@ class Worker:
 
     async def _pace(self, records: int, started: float) -> None:
         """Leave what comes in now to the next batch, if this one was small and nothing waits."""
-        now = time.monotonic()
-        pause = max(self.processor.pace, min(2 * (now - started), _LONGEST_PACE))
-        left = started + pause - now
-        if records < _SMALL and left > 0 and not self._is_behind():
-            await asyncio.sleep(left)
+        if records < _SMALL:
+            pause = self._pacing.pause_after(started, time.monotonic())
+            if pause > 0 and not self._is_behind():
+                await asyncio.sleep(pause)
 
     def _is_behind(self) -> bool:
         """Tell whether more than a small batch waits on Kafka, as far as the last fetch told."""
