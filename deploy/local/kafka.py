@@ -24,6 +24,7 @@ _HEAP = ("-Xms128m", "-Xmx512m")
 _JAVA = (
     "java",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # compiling well would cost a third of its short life
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
