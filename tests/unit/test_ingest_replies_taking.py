@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.replies.body import ReplyBody, fingerprint
 from services.ingest.replies.store import reply_from
-from services.ingest.replies.taking import Replies, ReplyBody
+from services.ingest.replies.taking import Replies
 from services.ingest.store import CONVERSATIONS, REPLIES, conversation_document
 from shared.http import ApiError
 from tests.support.builders_ingest import NOW, StoppedClock
@@ -107,3 +108,33 @@ async def test_a_reply_of_before_there_were_parameters_is_the_same_when_it_is_re
     )
     del earlier["content"]["template_parameters"]
     assert reply_from(earlier).template_parameters == ()
+
+
+MAP = {"reference": "https://files.example.com/map.png", "media_type": "image/png"}
+
+
+@pytest.mark.parametrize(
+    ("more", "before"),
+    [
+        ({}, "1abd5eb52a2eb31af4531f8b158528471828597b0f382da10d74901a6daf060f"),
+        (
+            {"attachments": [{**MAP, "name": "map.png"}]},
+            "3b06635efa35c262ca6aac86eb0409408ba6193c640f1fbb8b8d2c8b520fd6d3",
+        ),
+    ],
+)
+def test_a_reply_of_when_each_had_a_text_is_the_same_when_it_is_repeated(
+    more: dict[str, Any], before: str
+) -> None:
+    body = ReplyBody.model_validate({"text": "Na poti je.", "sender": "agent", **more})
+    assert fingerprint(EMAIL, body) == before
+
+
+async def test_the_same_file_with_and_without_a_text_are_two_replies() -> None:
+    desk = Desk()
+    taken = await desk.sends(text=None, attachments=[MAP])
+    assert await desk.sends(text=None, attachments=[MAP]) == taken
+    assert reply_from(taken).text == ""
+    with pytest.raises(ApiError) as refused:
+        await desk.sends(attachments=[MAP])
+    assert refused.value.code == "idempotency-key-reused"

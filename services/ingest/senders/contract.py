@@ -55,6 +55,7 @@ class Reply:
     """One reply, with what its conversation tells of where it goes.
 
     `reply_id` is the same however often the reply is tried: it is the idempotency key to give.
+    `text` is empty where only `files` go.
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
