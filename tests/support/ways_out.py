@@ -1,5 +1,6 @@
 """Every way out: a channel account that can send, and a conversation of Ana's to answer."""
 
+from datetime import timedelta
 from typing import Any
 
 from services.ingest.accounts import Door, Doors
@@ -46,10 +47,14 @@ def everywhere() -> Doors:
 
 
 class Desk:
-    """Agents of a company with one conversation on every channel account, its window open."""
+    """Agents of a company with one conversation on every channel account.
 
-    def __init__(self) -> None:
+    `is_open` says whether the service window is.
+    """
+
+    def __init__(self, *, is_open: bool = True) -> None:
         self.documents = ReplyDocuments()
+        self.closes = NOW + timedelta(hours=1 if is_open else -1)
         self.woken = 0
 
     async def sends(self, provider: str, *, reply_to: str | None = None, **body: Any) -> Any:
@@ -61,7 +66,7 @@ class Desk:
             provider=provider,
             channel_account=ACCOUNTS[provider].name,
             reply_to=reply_to or REPLY_TO.get(provider),
-            window_closes_at=NOW.replace(year=NOW.year + 1),
+            window_closes_at=self.closes,
         )
         known = conversation_document(conversation(message))
         await self.documents.insert(CONVERSATIONS, known)

@@ -156,11 +156,11 @@ class Sender(ABC):
 
     `secrets` and `options` are names in channels.yaml that sending needs beyond what receiving
     does; a channel account without them only receives. `window` says that outside the service
-    window only what `allowed` names may go. `repeatable` says that the provider recognises a
-    repeated call (an idempotency key), so that one whose outcome is unknown may be made again.
-    `hosts` are the only ones its calls may go to. `longest` is the most characters of a text.
-    `carries` says that files go as bytes in its call. `automatic_per_hour` is how many replies of
-    bots and systems one recipient gets at most.
+    window only what `allowed` names may go: `template`, which is refused where it is not named.
+    `repeatable` says that the provider recognises a repeated call (an idempotency key), so that
+    one whose outcome is unknown may be made again. `hosts` are the only ones its calls may go to.
+    `longest` is the most characters of a text. `carries` says that files go as bytes in its call.
+    `automatic_per_hour` is how many replies of bots and systems one recipient gets at most.
 
     A channel account has all of `secrets` and `options` or none of them; `optional_secrets` and
     `optional` it may have beside them.

@@ -53,6 +53,8 @@ class WhatsAppSender(MetaSender):
 
 def _content(reply: Reply) -> dict[str, Any]:
     if reply.template:
+        if reply.files:
+            raise NotSendable("A template goes without files: send them in a reply of their own.")
         return {"type": "template", "template": _template(reply)}
     if not reply.files:
         return {"type": "text", "text": {"body": reply.text}}
