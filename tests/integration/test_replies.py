@@ -30,6 +30,7 @@ from tests.support.builders_outbox import (
     WHATSAPP,
     channels,
     from_mail,
+    from_meta,
     from_whatsapp,
     write_policy,
 )
@@ -169,6 +170,32 @@ async def test_a_reply_goes_out_comes_back_as_an_event_and_is_on_the_timeline(
     finally:
         database.close()
     assert await profile.stop() == 0
+
+
+@pytest.mark.parametrize("provider", ["instagram", "messenger"])
+async def test_a_file_alone_goes_out_and_is_told_as_what_it_is(desk: Desk, provider: str) -> None:
+    heard = from_meta(provider, NOW)
+    conversation, picture = heard.data.conversation_id, "https://files.example.com/map.png"
+    await desk.hears(heard)
+    desk.provider.script = [Script(200, b'{"recipient_id": "700200300", "message_id": "m_1"}')]
+    file = {"reference": picture, "media_type": "image/png", "name": "map.png"}
+    both = await desk.sends(conversation, attachments=[file])
+    assert (both.status_code, both.json()["error"]["code"]) == (422, "not-sendable")
+    found = await desk.settled(await desk.sends(conversation, text=None, attachments=[file]))
+    assert (found["state"], found["message_id"]) == ("sent", "m_1")
+
+    [asked] = desk.provider.asked
+    assert asked.path == "/v23.0/900100/messages"
+    attachment = {"type": "image", "payload": {"url": picture}}
+    assert asked.json()["message"] == {"attachment": attachment}
+
+    async def told() -> list[Event]:
+        return await desk.published(conversation, "message.sent")
+
+    [event] = await eventually(told, "message.sent is published")
+    assert isinstance(event, MessageSent)
+    assert (event.data.kind, event.data.text) == ("image", None)
+    assert [each.reference for each in event.data.attachments] == [picture]
 
 
 async def test_the_same_key_gives_the_same_reply_and_sends_it_once(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Builders for replies: a policy with two channel accounts that can send, and conversations."""
+"""Builders for replies: a policy with channel accounts that can send, and conversations."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,11 @@ SECRETS = {
     "WHATSAPP_APP_SECRET": "app-secret",
     "WHATSAPP_VERIFY_TOKEN": "verify-token",
     "WHATSAPP_ACCESS_TOKEN": "access-token",
+    **{
+        f"{provider}_{name}": name.lower()
+        for provider in ("INSTAGRAM", "MESSENGER")
+        for name in ("APP_SECRET", "VERIFY_TOKEN", "ACCESS_TOKEN")
+    },
     "DESK_KEY_SHA256": hashlib.sha256(KEY.encode()).hexdigest(),
     "OTHER_KEY_SHA256": hashlib.sha256(OTHER_KEY.encode()).hexdigest(),
 }
@@ -35,7 +40,7 @@ EMAIL = IDS.conversation_id("email", "support", "m-1@mail.example.si")
 
 
 def channels(whatsapp_url: str = "http://127.0.0.1:1", relay_port: int = 1) -> dict[str, Any]:
-    """Return a `channels.yaml` whose accounts send to stand-ins."""
+    """Return a `channels.yaml` whose accounts send to stand-ins (Meta's all to one)."""
     return {
         "version": 1,
         "channel_accounts": [
@@ -63,6 +68,7 @@ def channels(whatsapp_url: str = "http://127.0.0.1:1", relay_port: int = 1) -> d
                     "submission_port": str(relay_port),
                 },
             },
+            *(_metas_account(provider, whatsapp_url) for provider in ("instagram", "messenger")),
             {"provider": "email", "account": "archive", "options": {"address": "a@example.com"}},
         ],
         "api_keys": [
@@ -79,6 +85,16 @@ def channels(whatsapp_url: str = "http://127.0.0.1:1", relay_port: int = 1) -> d
                 "channel_accounts": ["email/archive"],
             },
         ],
+    }
+
+
+def _metas_account(provider: str, url: str) -> dict[str, Any]:
+    names = ("app_secret", "verify_token", "access_token")
+    return {
+        "provider": provider,
+        "account": "main",
+        "secrets": {name: [f"env:{provider.upper()}_{name.upper()}"] for name in names},
+        "options": {"page_id": "900100", "api_url": url},
     }
 
 
@@ -122,6 +138,22 @@ def from_whatsapp(at: datetime, **data: Any) -> MessageReceived:
             "provider": "whatsapp",
             "contact_points": ("tel:+38640555010",),
             "message_id": "wamid.in.1",
+            "window_closes_at": at + timedelta(hours=24),
+            **data,
+        },
+    )
+
+
+def from_meta(provider: str, at: datetime, **data: Any) -> MessageReceived:
+    """Return a customer's message by Messenger or Instagram; the window closes a day later."""
+    return a_message_received(
+        IDS.conversation_id(provider, "main", "700200300"),
+        time=at,
+        channel="social",
+        **{
+            "provider": provider,
+            "contact_points": (f"{provider}:900100/700200300",),
+            "message_id": "m_in_1",
             "window_closes_at": at + timedelta(hours=24),
             **data,
         },

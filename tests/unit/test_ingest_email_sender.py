@@ -145,6 +145,15 @@ def test_text_html_and_files_are_all_there() -> None:
     assert (file.get_filename(), file.get_content()) == ("račun.pdf", content)
 
 
+def test_a_mail_may_be_nothing_but_a_file() -> None:
+    written = mail(text="", files=(File("blob:1", "image/png", "map.png", b"png"),))
+    body = written.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().strip() == ""
+    [file] = written.iter_attachments()
+    assert (file.get_content_type(), file.get_content()) == ("image/png", b"png")
+
+
 def test_a_customer_without_a_mail_address_cannot_be_sent_mail() -> None:
     with pytest.raises(NotSendable):
         composed(contact_points=("tel:+38640555010",))

@@ -218,6 +218,21 @@ def test_rich_text_and_files_go_along() -> None:
     ]
 
 
+def test_a_mail_may_be_nothing_but_a_file_where_the_whole_mail_is_handed_in() -> None:
+    alone = {"text": "", "files": (File("blob:b", "application/pdf", "a.pdf", b"%PDF"),)}
+    for written in (mail(**alone), raw(**alone)):
+        body = written.get_body(("plain",))
+        assert body is not None
+        assert body.get_content().strip() == ""
+        assert [part.get_content() for part in written.iter_attachments()] == [b"%PDF"]
+
+
+@pytest.mark.parametrize("provider", ["postmark", "sendgrid"])
+def test_a_provider_that_sends_no_mail_without_a_text_is_not_asked_to(provider: str) -> None:
+    with pytest.raises(NotSendable, match="without a text"):
+        call(provider, text="", files=(File("blob:b", "application/pdf", "a.pdf", b"%PDF"),))
+
+
 @pytest.mark.parametrize("provider", ALL)
 def test_the_same_reply_gives_the_same_call(provider: str) -> None:
     assert call(provider) == call(provider)

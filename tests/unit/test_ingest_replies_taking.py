@@ -7,21 +7,27 @@ from pydantic import ValidationError
 
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.replies.body import ReplyBody, fingerprint
 from services.ingest.replies.store import reply_from
-from services.ingest.replies.taking import Replies, ReplyBody
+from services.ingest.replies.taking import Replies
+from services.ingest.senders.registry import SENDERS
 from services.ingest.store import CONVERSATIONS, REPLIES, conversation_document
 from shared.http import ApiError
 from tests.support.builders_ingest import NOW, StoppedClock
 from tests.support.builders_outbox import (
     EMAIL,
     IDS,
+    WHATSAPP,
     ReplyDocuments,
     conversation,
     doors,
     from_mail,
 )
+from tests.support.ways_out import Desk as Everywhere
 
 DESK = ApiKeyPolicy(integrator="desk", prefix="desk", sha256="env:X", channel_accounts=("*",))
+MAP = {"reference": "https://files.example.com/map.png", "media_type": "image/png"}
+TEMPLATE = {"text": "Na poti je.", "template": "on_its_way"}
 
 
 class Desk:
@@ -86,24 +92,90 @@ async def test_a_text_that_shows_something_is_taken_as_it_is(text: str) -> None:
 async def test_parameters_fill_a_template_and_nothing_else() -> None:
     with pytest.raises(ValidationError, match="need a template"):
         await Desk().sends(template_parameters=["Ana"])
-    taken = await Desk().sends(template="on_its_way", template_parameters=["Ana", "22 €"])
+    taken = await Everywhere().sends("whatsapp", **TEMPLATE, template_parameters=["Ana", "22 €"])
     assert reply_from(taken).template_parameters == ("Ana", "22 €")
 
 
 async def test_other_parameters_are_another_reply() -> None:
-    desk = Desk()
-    await desk.sends(template="on_its_way", template_parameters=["Ana"])
+    desk = Everywhere()
+    await desk.sends("whatsapp", **TEMPLATE, template_parameters=["Ana"])
     for others in ([], ["Bo"], ["Ana", "Bo"]):
         with pytest.raises(ApiError) as refused:
-            await desk.sends(template="on_its_way", template_parameters=others)
+            await desk.sends("whatsapp", **TEMPLATE, template_parameters=others)
         assert refused.value.code == "idempotency-key-reused"
 
 
 async def test_a_reply_of_before_there_were_parameters_is_the_same_when_it_is_repeated() -> None:
-    desk = Desk()
-    earlier = await desk.sends(template="on_its_way")
-    assert earlier["fingerprint"] == (
-        "7cb5afc6c0c02add9c8e98028a05a4beac73207b63618861e81ac17f394840a2"
+    body = ReplyBody.model_validate({**TEMPLATE, "sender": "agent"})
+    assert fingerprint(WHATSAPP, body) == (
+        "bfcf9cf5becacbaaee77f10e879b4720cbb96b9a6abd4ed2f5a302429f05d4c6"
     )
+    earlier = await Everywhere().sends("whatsapp", **TEMPLATE)
     del earlier["content"]["template_parameters"]
     assert reply_from(earlier).template_parameters == ()
+
+
+@pytest.mark.parametrize("provider", sorted(SENDERS.keys() - {"whatsapp"}))
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_template_is_refused_where_it_would_be_ignored(
+    provider: str, is_open: bool
+) -> None:
+    desk = Everywhere(is_open=is_open)
+    with pytest.raises(ApiError) as refused:
+        await desk.sends(provider, **TEMPLATE)
+    assert (refused.value.status, refused.value.code) == (422, "template-not-sendable")
+    assert "Leave out template" in refused.value.fix
+    assert REPLIES not in desk.documents.collections
+    assert desk.woken == 0
+
+
+async def test_a_template_that_was_taken_before_it_was_refused_can_be_asked_for_again() -> None:
+    desk = Desk()
+    earlier = await desk.sends()
+    body = ReplyBody.model_validate({**TEMPLATE, "sender": "agent"})
+    kept = {**earlier, "fingerprint": fingerprint(EMAIL, body)}
+    desk.documents.collections[REPLIES][earlier["_id"]] = kept
+    assert await desk.sends(**TEMPLATE) == kept
+
+
+async def test_a_closed_service_window_is_open_to_a_template_only() -> None:
+    desk = Everywhere(is_open=False)
+    with pytest.raises(ApiError) as refused:
+        await desk.sends("whatsapp", text="Na poti je.")
+    assert refused.value.code == "outside-service-window"
+    assert (await desk.sends("whatsapp", **TEMPLATE))["content"]["template"] == "on_its_way"
+
+
+async def test_no_file_is_dropped_behind_a_template() -> None:
+    desk = Everywhere()
+    with pytest.raises(ApiError, match="not-sendable") as refused:
+        await desk.sends("whatsapp", **TEMPLATE, attachments=[MAP])
+    assert "without files" in refused.value.message
+    assert REPLIES not in desk.documents.collections
+
+
+@pytest.mark.parametrize(
+    ("more", "before"),
+    [
+        ({}, "1abd5eb52a2eb31af4531f8b158528471828597b0f382da10d74901a6daf060f"),
+        (
+            {"attachments": [{**MAP, "name": "map.png"}]},
+            "3b06635efa35c262ca6aac86eb0409408ba6193c640f1fbb8b8d2c8b520fd6d3",
+        ),
+    ],
+)
+def test_a_reply_of_when_each_had_a_text_is_the_same_when_it_is_repeated(
+    more: dict[str, Any], before: str
+) -> None:
+    body = ReplyBody.model_validate({"text": "Na poti je.", "sender": "agent", **more})
+    assert fingerprint(EMAIL, body) == before
+
+
+async def test_the_same_file_with_and_without_a_text_are_two_replies() -> None:
+    desk = Desk()
+    taken = await desk.sends(text=None, attachments=[MAP])
+    assert await desk.sends(text=None, attachments=[MAP]) == taken
+    assert reply_from(taken).text == ""
+    with pytest.raises(ApiError) as refused:
+        await desk.sends(attachments=[MAP])
+    assert refused.value.code == "idempotency-key-reused"

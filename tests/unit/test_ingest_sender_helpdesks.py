@@ -145,6 +145,14 @@ def test_files_are_not_dropped_in_silence(named: str) -> None:
         sender(named).compose(reply(reply_to="12", files=(PICTURE,)), ACCOUNTS[named])
 
 
+def test_freshchat_takes_an_image_alone_and_intercom_beside_a_text_only() -> None:
+    alone = reply(reply_to="12", text="", files=(PICTURE,))
+    parts = json.loads(sender("freshchat").compose(alone, ACCOUNTS["freshchat"]).body)
+    assert parts["message_parts"] == [{"image": {"url": PICTURE.reference}}]
+    with pytest.raises(NotSendable, match="a text with"):
+        sender("intercom").compose(alone, ACCOUNTS["intercom"])
+
+
 def test_images_go_by_their_address() -> None:
     given = reply(reply_to="12", files=(PICTURE,))
     intercom = json.loads(sender("intercom").compose(given, ACCOUNTS["intercom"]).body)

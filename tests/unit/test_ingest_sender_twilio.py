@@ -64,6 +64,22 @@ def test_files_go_by_their_address() -> None:
     assert "Body" not in dict(fields)
 
 
+def test_a_text_and_files_go_together() -> None:
+    file = File("https://files.example.com/a.png")
+    fields = dict(parse_qsl(SENDER.compose(reply(files=(file,)), ACCOUNT).body.decode()))
+    assert (fields["Body"], fields["MediaUrl"]) == ("We open at nine. 👋", file.reference)
+
+
+@pytest.mark.parametrize("carrier", ["whatsapp", "rcs", "messenger"])
+def test_only_a_number_gets_more_than_one_file(carrier: str) -> None:
+    file = File("https://files.example.com/a.png")
+    there = {"reply_to": f"{carrier}:+38640123456", "text": ""}
+    call = SENDER.compose(reply(**there, files=(file,)), ACCOUNT)
+    assert dict(parse_qsl(call.body.decode()))["MediaUrl"] == file.reference
+    with pytest.raises(NotSendable, match="one file here"):
+        SENDER.compose(reply(**there, files=(file, file)), ACCOUNT)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

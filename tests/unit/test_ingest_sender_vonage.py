@@ -54,6 +54,35 @@ def test_an_answer_goes_out_on_the_carrier_it_came_on() -> None:
     assert sent["image"] == {"url": PICTURE.reference, "caption": "We open at nine. 👋"}
 
 
+CAPTIONS = [
+    ("mms", "image/png", True),
+    ("mms", "audio/mpeg", True),
+    ("whatsapp", "video/mp4", True),
+    ("whatsapp", "application/pdf", True),
+    ("whatsapp", "audio/ogg", False),
+    ("viber_service", "image/png", True),
+    ("viber_service", "application/pdf", False),
+    ("messenger", "image/png", False),
+    ("rcs", "image/png", False),
+]
+
+
+@pytest.mark.parametrize(("carrier", "media_type", "captioned"), CAPTIONS)
+def test_a_file_goes_alone_and_with_a_text_where_the_carrier_shows_it(
+    carrier: str, media_type: str, captioned: bool
+) -> None:
+    file = File("https://files.example.com/a", media_type)
+    there = {"reply_to": f"{carrier}:38640123456", "files": (file,)}
+    sent = json.loads(SENDER.compose(reply(**there, text=""), ACCOUNT).body)
+    assert sent[sent["message_type"]] == {"url": file.reference}
+    if captioned:
+        sent = json.loads(SENDER.compose(reply(**there), ACCOUNT).body)
+        assert sent[sent["message_type"]]["caption"] == "We open at nine. 👋"
+    else:
+        with pytest.raises(NotSendable, match="one after the other"):
+            SENDER.compose(reply(**there), ACCOUNT)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

@@ -38,6 +38,11 @@ async def test_a_reply_is_handed_to_our_own_chat_and_nobody_is_called() -> None:
     assert await attempt(Guard([]), DOOR, composed, taken, NOW) == Sent("reply-7")
 
 
+def test_a_file_alone_is_shown_too() -> None:
+    files = (File("https://files.example.com/map.png", "image/png"),)
+    assert compose(text="", files=files).reply.files == files
+
+
 async def test_what_may_have_been_taken_is_unclear_and_may_be_repeated() -> None:
     assert isinstance(await attempt(Guard([]), DOOR, compose(), lost, NOW), Unclear)
     assert SENDER.repeatable

@@ -278,17 +278,44 @@ def test_a_file_that_has_no_address_cannot_go(provider: str) -> None:
         compose(provider, text="", files=(File("blob:1", "image/png"),))
 
 
-def test_messenger_sends_one_file_by_its_address() -> None:
-    attachment = {"type": "image", "payload": {"url": PICTURE.reference}}
-    assert sent("messenger", text="", files=(PICTURE,))["message"] == {"attachment": attachment}
-    with pytest.raises(NotSendable):
-        compose("messenger", files=(PICTURE,))
+@pytest.mark.parametrize("provider", ["instagram", "messenger"])
+@pytest.mark.parametrize(
+    ("media_type", "kind"),
+    [
+        ("image/png", "image"),
+        ("audio/mp4", "audio"),
+        ("video/mp4", "video"),
+        ("application/pdf", "file"),
+    ],
+)
+def test_meta_sends_one_file_by_its_address(provider: str, media_type: str, kind: str) -> None:
+    file = File("https://files.example.com/a", media_type)
+    body = sent(provider, text="", files=(file,))
+    attachment = {"type": kind, "payload": {"url": file.reference}}
+    assert body["message"] == {"attachment": attachment}
+    assert (body["recipient"], body["messaging_type"]) == ({"id": TO[provider]}, "RESPONSE")
+
+
+@pytest.mark.parametrize("provider", ["instagram", "messenger"])
+def test_meta_sends_no_text_with_a_file_and_no_two_files(provider: str) -> None:
+    for changes in ({"files": (PICTURE,)}, {"text": "", "files": (PICTURE, PICTURE)}):
+        with pytest.raises(NotSendable, match="one after the other"):
+            compose(provider, **changes)
+
+
+def test_instagram_sends_no_document_but_a_pdf() -> None:
+    table = File("https://files.example.com/a.csv", "text/csv")
+    assert sent("messenger", text="", files=(table,))["message"]["attachment"]["type"] == "file"
+    with pytest.raises(NotSendable, match="PDFs"):
+        compose("instagram", text="", files=(table,))
 
 
 def test_line_sends_text_and_images_in_one_push_and_nothing_else() -> None:
     text, image = sent("line", files=(PICTURE,))["messages"]
     assert text["text"] == TEXT
     assert image["originalContentUrl"] == image["previewImageUrl"] == PICTURE.reference
+    [alone] = sent("line", text="", files=(PICTURE,))["messages"]
+    assert alone == image
     with pytest.raises(NotSendable, match="images"):
         compose("line", files=(File("https://files.example.com/a.pdf", "application/pdf"),))
     with pytest.raises(NotSendable, match="5"):
@@ -332,6 +359,11 @@ def test_telegram_sends_a_file_with_its_bytes_and_a_caption() -> None:
     assert file.body == PAPER.content
     assert (form.text("chat_id"), form.text("caption")) == ("401200123", TEXT)
     assert form.text("text") is None
+
+
+def test_a_file_alone_has_no_caption_at_telegram() -> None:
+    form = telegrams_form(text="")
+    assert [part.name for part in form.parts] == ["chat_id", "document"]
 
 
 def test_a_file_answers_the_message_in_its_topic_too() -> None:
@@ -409,11 +441,14 @@ def test_what_whatsapp_takes_in_no_gap_is_said_before(odd: str) -> None:
 def test_whatsapp_sends_a_file_with_its_caption_and_name() -> None:
     body = sent("whatsapp", files=(PICTURE,))
     assert body["image"] == {"link": PICTURE.reference, "caption": TEXT}
+    assert sent("whatsapp", text="", files=(PICTURE,))["image"] == {"link": PICTURE.reference}
     paper = File("https://files.example.com/a.pdf", "application/pdf", "račun.pdf")
     assert sent("whatsapp", text="", files=(paper,))["document"]["filename"] == "račun.pdf"
     sound = File("https://files.example.com/a.ogg", "audio/ogg")
-    with pytest.raises(NotSendable):
-        compose("whatsapp", files=(sound,))
+    assert sent("whatsapp", text="", files=(sound,))["audio"] == {"link": sound.reference}
+    for changes in ({"files": (sound,)}, {"files": (PICTURE, PICTURE)}):
+        with pytest.raises(NotSendable, match="one file at a time"):
+            compose("whatsapp", **changes)
 
 
 def test_a_public_post_on_x_is_not_answered_by_a_direct_message() -> None:

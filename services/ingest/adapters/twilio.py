@@ -20,6 +20,7 @@ from services.ingest.adapters.payloads.twilio_form import (
 )
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import TWILIO
+from services.ingest.domain.files import kind_of_file
 from services.ingest.domain.text import cut, short
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageReceived
@@ -133,5 +134,4 @@ def _customer(builder: Builder, fields: Fields, name: str) -> dict[str, Any]:
 def _kind(text: str, attachments: list[dict[str, Any]]) -> str:
     if text or not attachments:
         return "text"
-    major = str(attachments[0]["media_type"]).partition("/")[0]
-    return major if major in ("image", "audio", "video") else "document"
+    return kind_of_file(attachments[0]["media_type"])

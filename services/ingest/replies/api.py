@@ -16,8 +16,9 @@ from services.ingest.domain.gate import Busy, Gate
 from services.ingest.keys import require_key
 from services.ingest.outgoing import FetchFailed
 from services.ingest.rates import Rates
+from services.ingest.replies.body import ReplyBody
 from services.ingest.replies.rules import conversation_view, reply_view
-from services.ingest.replies.taking import Replies, ReplyBody
+from services.ingest.replies.taking import Replies
 from shared.clock import Clock
 from shared.http import ApiError
 

@@ -1,6 +1,7 @@
 """What everybody is told of a reply: `message.sent`, or a `delivery.changed` that says why not."""
 
 from services.ingest.adapters.building import source_of
+from services.ingest.domain.files import kind_of_file
 from services.ingest.store import Document
 from shared.events import Event
 from shared.events.contact import DeliveryChanged, MessageSent
@@ -33,9 +34,9 @@ def _message_sent(reply: Document) -> Event:
         {
             **_common(reply, reply["message_id"]),
             "message_id": reply["message_id"],
-            "kind": "template" if content["template"] else "text",
+            "kind": _kind(content),
             "subject": content["subject"],
-            "text": content["text"],
+            "text": content["text"] or None,
             "html": content["html"],
             "attachments": content["files"],
             "in_reply_to": content["in_reply_to"],
@@ -46,6 +47,15 @@ def _message_sent(reply: Document) -> Event:
         }
     )
     return MessageSent(**_envelope(reply, reply["message_id"]), data=data)
+
+
+def _kind(content: Document) -> str:
+    """Return what was sent, as adapters say it: the first file's kind where there is no text."""
+    if content["template"]:
+        return "template"
+    if content["text"] or not content["files"]:
+        return "text"
+    return kind_of_file(content["files"][0]["media_type"])
 
 
 def _common(reply: Document, own_id: str) -> dict[str, object]:

@@ -12,13 +12,24 @@ _TEMPLATE = "template"
 
 def check(known: Conversation, reply: Reply, sender: Sender, now: datetime) -> None:
     """Refuse with `ApiError` a reply that may not be sent to this conversation now."""
+    _check_template(known, reply, sender)
     _check_window(known, reply, sender, now)
     _check_content(known, reply, sender)
     _check_loop(known, reply, sender)
 
 
+def _check_template(known: Conversation, reply: Reply, sender: Sender) -> None:
+    if reply.template and _TEMPLATE not in sender.allowed:
+        raise ApiError(
+            422,
+            "template-not-sendable",
+            f"No templates are sent through {known.provider}/{known.account}.",
+            "Leave out template and its parameters: the text goes as it is.",
+        )
+
+
 def _check_window(known: Conversation, reply: Reply, sender: Sender, now: datetime) -> None:
-    if not _is_closed(known, sender, now) or (reply.template and _TEMPLATE in sender.allowed):
+    if not _is_closed(known, sender, now) or reply.template:
         return
     closes = known.window_closes_at
     was = f"was open until {closes.isoformat()}" if closes else "was never open"

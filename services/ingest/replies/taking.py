@@ -1,20 +1,11 @@
 """Taking a reply in: everything that can be refused is refused now, while somebody is listening."""
 
-import hashlib
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Literal
 
 import nh3
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from services.ingest.accounts import Door, Doors
 from services.ingest.domain import limits
@@ -24,6 +15,7 @@ from services.ingest.domain.html_text import text_of_html
 from services.ingest.domain.mail_thread import message_token
 from services.ingest.domain.plus_address import plus_token
 from services.ingest.domain.text import clean
+from services.ingest.replies.body import ReplyBody, check_content, fingerprint
 from services.ingest.replies.events import event_of
 from services.ingest.replies.rules import check
 from services.ingest.replies.store import Documents, ReplyStore, reply_document
@@ -35,47 +27,6 @@ from shared.ids import KeyedIds, derived_id
 from shared.streams.crash import crash_point
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  # controls, formats, blanks of all kinds
-
-Short = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Parameter = Annotated[str, StringConstraints(min_length=1, max_length=limits.REPLY_PARAMETER)]
-
-
-class FileBody(BaseModel):
-    """A file to send: an https address, or the `blob:` reference of a file of this conversation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    reference: Annotated[str, StringConstraints(pattern=r"^(https://|blob:)", max_length=2_048)]
-    media_type: Annotated[
-        str, StringConstraints(pattern=r"^[\w.+-]{1,100}/[\w.+-]{1,100}$", max_length=201)
-    ] = "application/octet-stream"
-    name: Annotated[str, StringConstraints(min_length=1, max_length=limits.FILE_NAME)] | None = None
-
-
-class ReplyBody(BaseModel):
-    """A reply: what is said, and who says it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: Annotated[str, StringConstraints(min_length=1, max_length=limits.TEXT)]
-    html: Annotated[str, StringConstraints(min_length=1, max_length=limits.TEXT)] | None = None
-    attachments: Annotated[tuple[FileBody, ...], Field(max_length=limits.REPLY_FILES)] = ()
-    sender: Literal["agent", "bot", "system"]
-    agent_id: Short | None = None
-    in_reply_to: Short | None = None
-    template: Short | None = None
-    template_parameters: Annotated[
-        tuple[Parameter, ...], Field(max_length=limits.REPLY_PARAMETERS)
-    ] = ()
-    language: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")] | None
-    ) = None
-
-    @model_validator(mode="after")
-    def _parameters_fill_a_template(self) -> "ReplyBody":
-        if self.template_parameters and self.template is None:
-            raise ValueError("template_parameters need a template")
-        return self
 
 
 class Replies:
@@ -120,9 +71,10 @@ class Replies:
         """Keep a reply to be sent and return it; refuse with `ApiError` what cannot be sent."""
         known = await self.conversation(conversation_id, key)
         reply_id = derived_id("reply", key.integrator, idempotency_key)
-        fingerprint = _fingerprint(conversation_id, body)
+        check_content(body)
+        written = fingerprint(conversation_id, body)
         if earlier := await self._store.get(reply_id):
-            return _same(earlier, fingerprint)
+            return _same(earlier, written)
         door = self._door(known)
         reply = self._reply(reply_id, known, body)
         document = reply_document(
@@ -130,13 +82,13 @@ class Replies:
             provider=known.provider,
             account=known.account,
             channel=known.channel,
-            fingerprint=fingerprint,
+            fingerprint=written,
         )
         self._check(reply, known, door)
         _check_told(document)
         await self._check_rate(reply, door)
         if not await self._store.add(document):  # the same request, twice at once
-            return _same(await self._store.get(reply_id) or document, fingerprint)
+            return _same(await self._store.get(reply_id) or document, written)
         crash_point("reply-stored")
         self._wake()
         return document
@@ -164,7 +116,7 @@ class Replies:
             conversation_id=known.conversation_id,
             contact_points=known.contact_points,
             sender=body.sender,
-            text=_seen(clean(body.text), "text"),
+            text=_seen(clean(body.text), "text") if body.text else "",
             created_at=self._clock.now(),
             reply_to=known.reply_to.value if known.reply_to else None,
             html=_seen(_safe(body.html), "html") if body.html else None,
@@ -212,8 +164,8 @@ def _may_see(key: ApiKeyPolicy, known: Conversation) -> bool:
     return {"*", f"{known.provider}/{known.account}"} & set(key.channel_accounts) != set()
 
 
-def _same(earlier: Document, fingerprint: str) -> Document:
-    if earlier["fingerprint"] != fingerprint:
+def _same(earlier: Document, written: str) -> Document:
+    if earlier["fingerprint"] != written:
         raise ApiError(
             409,
             "idempotency-key-reused",
@@ -221,16 +173,6 @@ def _same(earlier: Document, fingerprint: str) -> Document:
             "Use a new key for every reply, and the same one only to repeat a request.",
         )
     return earlier
-
-
-def _fingerprint(conversation_id: str, body: ReplyBody) -> str:
-    # a field that came later is left out where it is not used: a request may be repeated across
-    # an upgrade
-    later = set() if body.template_parameters else {"template_parameters"}
-    written = f"{conversation_id}\n{body.model_dump_json(exclude=later)}".encode(
-        "utf-8", "surrogatepass"
-    )
-    return hashlib.sha256(written).hexdigest()
 
 
 def _safe(html: str) -> str:

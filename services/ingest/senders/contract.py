@@ -55,6 +55,7 @@ class Reply:
     """One reply, with what its conversation tells of where it goes.
 
     `reply_id` is the same however often the reply is tried: it is the idempotency key to give.
+    `text` is empty where only `files` go.
     `reply_to` is the provider's own address of the last contact event that gave one, or None;
     `contact_points` are those of the customer. `thread` holds the provider's message ids of the
     conversation, oldest first (an e-mail's References). `in_reply_to` is the message that is
@@ -155,11 +156,11 @@ class Sender(ABC):
 
     `secrets` and `options` are names in channels.yaml that sending needs beyond what receiving
     does; a channel account without them only receives. `window` says that outside the service
-    window only what `allowed` names may go. `repeatable` says that the provider recognises a
-    repeated call (an idempotency key), so that one whose outcome is unknown may be made again.
-    `hosts` are the only ones its calls may go to. `longest` is the most characters of a text.
-    `carries` says that files go as bytes in its call. `automatic_per_hour` is how many replies of
-    bots and systems one recipient gets at most.
+    window only what `allowed` names may go: `template`, which is refused where it is not named.
+    `repeatable` says that the provider recognises a repeated call (an idempotency key), so that
+    one whose outcome is unknown may be made again. `hosts` are the only ones its calls may go to.
+    `longest` is the most characters of a text. `carries` says that files go as bytes in its call.
+    `automatic_per_hour` is how many replies of bots and systems one recipient gets at most.
 
     A channel account has all of `secrets` and `options` or none of them; `optional_secrets` and
     `optional` it may have beside them.

@@ -1,9 +1,15 @@
 """Instagram's way out: the Send API of the Instagram API with Instagram login.
 
-Source: Meta's page "Send messages" (Instagram platform). It takes what Messenger's takes.
+Sources: Meta's pages "Send messages" (Instagram platform) and "Upload media for Instagram
+messaging". It takes what Messenger's takes, but fewer kinds of files.
 """
 
+from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.files import kind_of_file
+from services.ingest.senders.contract import Call, NotSendable, Reply
 from services.ingest.senders.messenger import MessengerSender
+
+PDF = "application/pdf"
 
 
 class InstagramSender(MessengerSender):
@@ -13,3 +19,12 @@ class InstagramSender(MessengerSender):
     api = "https://graph.instagram.com"
     hosts = frozenset({"graph.instagram.com"})
     longest = 1_000
+
+    def compose(self, reply: Reply, account: ChannelAccount) -> Call:
+        """Return the call that sends the reply; no document but a PDF goes."""
+        types = [file.media_type for file in reply.files]
+        if any(kind_of_file(one) == "document" and one != PDF for one in types):
+            raise NotSendable(
+                "Instagram takes images, sounds, videos and PDFs: send a link to other files."
+            )
+        return super().compose(reply, account)

@@ -15,7 +15,7 @@ _FILES = 10  # as Intercom allows
 
 
 class IntercomSender(Sender):
-    """Sends as the teammate in the option `admin_id`; images by their address."""
+    """Sends as the teammate in the option `admin_id`; images by their address, beside a text."""
 
     provider = "intercom"
     hosts = frozenset({"api.intercom.io"})
@@ -25,8 +25,8 @@ class IntercomSender(Sender):
 
     def compose(self, reply: Reply, account: ChannelAccount) -> Call:
         """Return the call that adds the comment."""
-        if len(reply.files) > _FILES or not (reply.text or reply.files):
-            raise NotSendable(f"Intercom takes a text and up to {_FILES} images.")
+        if len(reply.files) > _FILES or not reply.text:
+            raise NotSendable(f"Intercom takes a text, or a text with up to {_FILES} images.")
         comment: dict[str, Any] = {
             "message_type": "comment",
             "type": "admin",

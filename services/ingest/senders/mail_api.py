@@ -13,7 +13,7 @@ from typing import Any
 
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.plus_address import with_token
-from services.ingest.senders.contract import Reply
+from services.ingest.senders.contract import NotSendable, Reply
 from services.ingest.senders.email import recipient_of
 from services.ingest.senders.mail_writing import mailbox, write_mail
 
@@ -46,6 +46,12 @@ def letter_of(reply: Reply, account: ChannelAccount) -> Letter:
     sender, recipient = mailbox(account.options["from"]), mailbox(recipient_of(reply))
     reply_to = with_token(account.options["address"], reply.plus_token)
     return Letter(write_mail(reply, sender, recipient, reply_to), sender, recipient, reply_to)
+
+
+def need_text(reply: Reply) -> None:
+    """Raise `NotSendable` for a reply without a text, which some send APIs refuse."""
+    if not reply.text:
+        raise NotSendable("This provider sends no mail without a text: write one beside the files.")
 
 
 def files_of(reply: Reply, name: str, media_type: str, content: str) -> list[dict[str, Any]]:

@@ -5,11 +5,12 @@ never made again by itself.
 """
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.files import kind_of_file
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply
 from services.ingest.senders.meta import VERSION, MetaSender
 from services.ingest.senders.provider_calls import address_of, bearer, in_json, scoped_id, told
 
-KINDS = frozenset({"image", "audio", "video"})
+_TYPES = {"image": "image", "audio": "audio", "video": "video", "document": "file"}
 
 
 class MessengerSender(MetaSender):
@@ -42,6 +43,5 @@ def _message(reply: Reply) -> dict[str, object]:
     if reply.text or len(reply.files) > 1:
         raise NotSendable("Meta sends a text, or one file: send them one after the other.")
     (file,) = reply.files
-    major = file.media_type.partition("/")[0]
-    kind = major if major in KINDS else "file"
-    return {"attachment": {"type": kind, "payload": {"url": address_of(file)}}}
+    payload = {"url": address_of(file)}
+    return {"attachment": {"type": _TYPES[kind_of_file(file.media_type)], "payload": payload}}

@@ -10,7 +10,7 @@ from typing import Any
 from services.ingest.adapters.mail.hooks import CONVERSATION
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.senders.contract import Answer, Call, Reply, Sender
-from services.ingest.senders.mail_api import files_of, letter_of
+from services.ingest.senders.mail_api import files_of, letter_of, need_text
 from services.ingest.senders.provider_calls import told
 
 PROBLEMS = {
@@ -39,6 +39,7 @@ class PostmarkSender(Sender):
 
     def compose(self, reply: Reply, account: ChannelAccount) -> Call:
         """Return the call that sends the mail."""
+        need_text(reply)
         letter = letter_of(reply, account)
         headers = [*letter.headers(), ("X-PM-KeepID", "true")]
         mail: dict[str, Any] = {

@@ -13,7 +13,7 @@ from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
-from services.ingest.senders.mail_api import files_of, letter_of
+from services.ingest.senders.mail_api import files_of, letter_of, need_text
 
 HOSTS = {"global": "api.sendgrid.com", "eu": "api.eu.sendgrid.com"}
 
@@ -32,6 +32,7 @@ class SendGridSender(Sender):
 
     def compose(self, reply: Reply, account: ChannelAccount) -> Call:
         """Return the call that sends the mail."""
+        need_text(reply)
         letter = letter_of(reply, account)
         host = HOSTS.get(account.options.get("region", "global"))
         if host is None:

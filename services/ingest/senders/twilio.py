@@ -12,7 +12,7 @@ from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, S
 from services.ingest.senders.provider_calls import address_of, basic, number_of, told
 
 API = "https://api.twilio.com"
-_FILES = 10  # of one message
+_FILES = 10  # of one message by MMS; other carriers take one, and WhatsApp drops the rest
 _FILE = re.compile(
     rf"{re.escape(API)}/2010-04-01/Accounts/(\w+)/"
     r"(?:Messages/\w+/Media/\w+|(?:Calls/\w+/)?Recordings/\w+(?:\.(?:mp3|wav))?)",
@@ -35,8 +35,9 @@ class TwilioSender(Sender):
         if reply.text:
             fields.append(("Body", reply.text))
         fields += [("MediaUrl", address_of(file)) for file in reply.files[:_FILES]]
-        if len(fields) < 3 or len(reply.files) > _FILES:
-            raise NotSendable(f"Twilio sends a text, or up to {_FILES} files, or both.")
+        if len(fields) < 3 or len(reply.files) > (1 if ":" in to else _FILES):
+            files = "one file here" if ":" in to else f"up to {_FILES} files"
+            raise NotSendable(f"Twilio sends a text, or {files}, or both.")
         if callback := account.options.get("public_url"):
             fields.append(("StatusCallback", callback))
         sid = account.options["account_sid"]

@@ -7,10 +7,17 @@ account's key and secret. Vonage recognises no repeated call.
 import json
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.files import kind_of_file
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import address_of, basic, number_of, told
 
-KINDS = {"image": "image", "audio": "audio", "video": "video"}
+_TYPES = {"image": "image", "audio": "audio", "video": "video", "document": "file"}
+CAPTIONED = {
+    "mms": frozenset({"image", "audio", "video"}),
+    "viber_service": frozenset({"image", "video"}),
+    "whatsapp": frozenset({"image", "video", "file"}),
+}
+"""Which files take a text with them; on every other carrier none does."""
 TEXT_ONLY = frozenset({"sms"})
 
 
@@ -55,8 +62,10 @@ def _content(reply: Reply, carrier: str) -> dict[str, object]:
     if not reply.files and reply.text:
         return {"message_type": "text", "text": reply.text}
     if len(reply.files) != 1 or carrier in TEXT_ONLY:
-        raise NotSendable("Vonage sends a text, or one file with a caption where it is no SMS.")
+        raise NotSendable("Vonage sends a text, or one file where it is no SMS.")
     (file,) = reply.files
-    kind = KINDS.get(file.media_type.partition("/")[0], "file")
+    kind = _TYPES[kind_of_file(file.media_type)]
+    if reply.text and kind not in CAPTIONED.get(carrier, ()):
+        raise NotSendable("Here no text goes with this file: send them one after the other.")
     caption = {"caption": reply.text} if reply.text else {}
     return {"message_type": kind, kind: {"url": address_of(file), **caption}}

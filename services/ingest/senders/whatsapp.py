@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.files import kind_of_file
 from services.ingest.domain.json_fields import string_at
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply
 from services.ingest.senders.meta import VERSION, MetaSender
@@ -52,14 +53,15 @@ class WhatsAppSender(MetaSender):
 
 def _content(reply: Reply) -> dict[str, Any]:
     if reply.template:
+        if reply.files:
+            raise NotSendable("A template goes without files: send them in a reply of their own.")
         return {"type": "template", "template": _template(reply)}
     if not reply.files:
         return {"type": "text", "text": {"body": reply.text}}
     file, *more = reply.files
-    major = file.media_type.partition("/")[0]
-    kind = major if major in ("image", "video", "audio") else "document"
+    kind = kind_of_file(file.media_type)
     if more or (reply.text and kind not in CAPTIONED):
-        raise NotSendable("WhatsApp sends one file at a time, and none with a sound's text.")
+        raise NotSendable("WhatsApp sends one file at a time, and a sound without a text.")
     caption = {"caption": reply.text} if reply.text else {}
     name = {"filename": file.name} if kind == "document" and file.name else {}
     return {"type": kind, kind: {"link": address_of(file), **caption, **name}}

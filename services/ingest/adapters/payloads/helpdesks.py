@@ -17,6 +17,7 @@ from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.adapters.payloads.json_parts import Translation, message_event, translated
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain import limits
+from services.ingest.domain.files import kind_of_file
 from services.ingest.domain.json_fields import list_at, string_at
 from services.ingest.domain.text import clean, cut, short
 from shared.contact_points import contact_point
@@ -107,7 +108,8 @@ def message(
         (said or None, truncated),
         sent_by=sender,
         **common(who),
-        kind=kind or ("text" if said or not attachments else kind_of(attachments[0])),
+        kind=kind
+        or ("text" if said or not attachments else kind_of_file(attachments[0]["media_type"])),
         attachments=attachments,
         **({"agent_id": agent_id} if sender else {}),
         **more,
@@ -155,12 +157,6 @@ def file(
         "name": cut(name, limits.FILE_NAME)[0] if name else None,
         "size": size if type(size) is int and 0 <= size < 2**63 else None,
     }
-
-
-def kind_of(attachment: dict[str, Any]) -> str:
-    """Return the kind of a message that is nothing but a file."""
-    major = attachment["media_type"].partition("/")[0]
-    return major if major in ("image", "audio", "video") else "document"
 
 
 def first(source: Any, *path: str) -> dict[str, Any]:
