@@ -310,6 +310,12 @@ def test_instagram_sends_no_document_but_a_pdf() -> None:
         compose("instagram", text="", files=(table,))
 
 
+def test_instagram_counts_a_text_in_bytes() -> None:
+    assert sent("instagram", text="č" * 500)
+    with pytest.raises(NotSendable, match="bytes"):
+        compose("instagram", text="č" * 501)
+
+
 def test_line_sends_text_and_images_in_one_push_and_nothing_else() -> None:
     text, image = sent("line", files=(PICTURE,))["messages"]
     assert text["text"] == TEXT
