@@ -18,6 +18,7 @@ IN_FLIGHT = 256 * MIB  # 4 096 small requests: 40 s of 100 a second while Kafka 
 IN_FLIGHT_PER_ACCOUNT = 128 * MIB  # one busy or hostile channel account leaves half for the others
 BATCH = 500  # events per request of the events API: one Kafka batch
 FORM_FIELDS = 1_000  # Twilio sends at most about 60
+FIELD_NAME = 255  # bytes; the longest of a provider's has 30
 
 PART = 256 * 1024  # bytes of one message's JSON: its event stays below the topic's 1 MiB
 TEXT = 65_536  # characters, as the event model allows

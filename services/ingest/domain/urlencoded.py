@@ -2,27 +2,48 @@
 
 As the WHATWG URL standard reads it. `urllib` walks through every `%XX` in Python: 4 s for 25 MiB of
 them, on the event loop of whoever asks. The standard library's decoder of quoted-printable does the
-same in C, once the two escape characters are exchanged.
+same in C, once the two escape characters are exchanged; piece by piece, so that in a thread it
+holds up nobody.
 """
 
 import binascii
 import re
+from collections.abc import Container, Iterator
 
 from services.ingest.domain import limits
 
 _LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_LONE_AT_MOST = 1_000  # in a field; whoever encodes a form writes %25 for each
+_NAME = 3 * limits.FIELD_NAME  # bytes, each of them as %XX
+_PROOF = 3 * limits.SIGNATURE_HEADER  # likewise
+_PIECE = 64 * 1024  # bytes: a millisecond
 
 
-class TooManyFields(ValueError):
-    """A form has more fields than we are willing to read."""
+class UnreadableForm(ValueError):
+    """A form has more fields, longer names or more broken escapes than we are willing to read."""
 
 
-def form_fields(body: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the names and values, in order; raise `TooManyFields` beyond `FORM_FIELDS`."""
+def form_fields(body: bytes, only: Container[bytes] | None = None) -> list[tuple[bytes, bytes]]:
+    """Return the names and values, in order, of all fields or of those named in `only`.
+
+    Those are a proof's, which is short. Raises `UnreadableForm`.
+    """
     if body.count(b"&") >= limits.FORM_FIELDS:
-        raise TooManyFields
-    pairs = (part.partition(b"=") for part in body.split(b"&") if part)
-    return [(_unquoted(name), _unquoted(value)) for name, _, value in pairs]
+        raise UnreadableForm
+    found = []
+    for part in body.split(b"&"):
+        if not part:
+            continue
+        written, _, value = part.partition(b"=")
+        if len(written) > _NAME:
+            raise UnreadableForm
+        name = _unquoted(written)
+        if only is not None and name not in only:
+            continue
+        if only is not None and len(value) > _PROOF:
+            raise UnreadableForm
+        found.append((name, _unquoted(value)))
+    return found
 
 
 def form_pairs(form: str | bytes) -> list[tuple[str, str]]:
@@ -32,10 +53,31 @@ def form_pairs(form: str | bytes) -> list[tuple[str, str]]:
 
 
 def _unquoted(written: bytes) -> bytes:
-    written = written.replace(b"+", b" ")
     if b"%" not in written:
-        return written
-    whole = _LONE_PERCENT.sub(b"%25", written)  # what is no escape stays as it is
+        return written.replace(b"+", b" ")
+    lone, decoded = 0, []
+    for piece in _pieces(written):
+        lone += len(_LONE_PERCENT.findall(piece))
+        if lone > _LONE_AT_MOST:
+            raise UnreadableForm
+        decoded.append(_unescaped(piece.replace(b"+", b" ")))
+    return b"".join(decoded)
+
+
+def _pieces(written: bytes) -> Iterator[bytes]:
+    """Cut into pieces, never through an escape."""
+    start = 0
+    while start < len(written):
+        end = start + _PIECE
+        cut = written.rfind(b"%", end - 2, end)
+        if cut != -1 and end < len(written):
+            end = cut
+        yield written[start:end]
+        start = end
+
+
+def _unescaped(piece: bytes) -> bytes:
+    whole = _LONE_PERCENT.sub(b"%25", piece)  # what is no escape stays as it is
     return binascii.a2b_qp(whole.replace(b"=", b"%3D").replace(b"%", b"="))
 
 

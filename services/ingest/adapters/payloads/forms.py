@@ -7,7 +7,7 @@ the WHATWG URL standard for the first kind, RFC 7578 for the second.
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.request import RawRequest
+from services.ingest.domain import limits
 from services.ingest.domain.text import clean
-from services.ingest.domain.urlencoded import TooManyFields, form_fields
+from services.ingest.domain.urlencoded import UnreadableForm, form_fields
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -27,7 +28,6 @@ URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-dat
 PARTS_AT_MOST = 50  # a mail provider sends about 25 fields; the rest are attachments
 PART_HEADERS = 8  # a browser writes two
 PART_HEADER = 2 * 1024  # bytes: a file name of 255 characters, each written as %XX%XX%XX
-FIELD_NAME = 255
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
 # those that forms are sent in; others of Python's codecs are no charsets, or quadratic (idna)
 _CHARSETS = re.compile(
@@ -96,9 +96,10 @@ class Form:
         return tuple(part for part in self.parts if part.file_name is not None)
 
 
-def read_form(request: RawRequest) -> Form:
+def read_form(request: RawRequest, only: Collection[str] | None = None) -> Form:
     """Return the form that a request carries; raise `BadForm`, and never another error.
 
+    With `only` the other fields may be left out: whoever looks for a proof must not pay for them.
     A body whose content type got lost, with its boundary, still shows what it is: a multipart one
     begins with its boundary.
     """
@@ -106,7 +107,7 @@ def read_form(request: RawRequest) -> Form:
     announced = request.media_type() == MULTIPART and b"boundary" in content_type
     if announced or request.body.startswith(b"--"):
         return Form(tuple(_multipart(request.body, _boundary(content_type, request.body))))
-    return Form(tuple(_urlencoded(request.body)))
+    return Form(tuple(_urlencoded(request.body, only)))
 
 
 def with_fields(request: RawRequest, fields: Mapping[str, str]) -> RawRequest:
@@ -128,11 +129,12 @@ def with_fields(request: RawRequest, fields: Mapping[str, str]) -> RawRequest:
     return replace(request, body=body[2:])
 
 
-def _urlencoded(body: bytes) -> list[Part]:
+def _urlencoded(body: bytes, only: Collection[str] | None) -> list[Part]:
+    names = None if only is None else {name.encode() for name in only}
     try:
-        return [Part(_text(name), value) for name, value in form_fields(body)]
-    except TooManyFields:
-        raise BadForm("form: too many fields") from None
+        return [Part(_text(name), value) for name, value in form_fields(body, names)]
+    except UnreadableForm:
+        raise BadForm("form: too many fields, or broken ones") from None
 
 
 def _boundary(content_type: bytes, body: bytes) -> bytes:
@@ -207,7 +209,7 @@ class _Reader:
         value, options = parse_options_header(bytes(self._value).decode("latin-1"))
         self._name, self._value = bytearray(), bytearray()
         if name == b"content-disposition":
-            if value != b"form-data" or len(options.get(b"name", b"")) > FIELD_NAME:
+            if value != b"form-data" or len(options.get(b"name", b"")) > limits.FIELD_NAME:
                 raise BadForm("form: content-disposition")
             part.name = _text(options.get(b"name", b""))
             part.file_name = _text(options[b"filename"]) if b"filename" in options else None

@@ -13,7 +13,7 @@ from services.ingest.adapters.contract import Unparseable
 from services.ingest.adapters.payloads.twilio_form import Fields, fields_of, point_of, rest_of
 from services.ingest.adapters.request import RawRequest
 from services.ingest.domain.text import clean, short
-from services.ingest.domain.urlencoded import TooManyFields, form_pairs
+from services.ingest.domain.urlencoded import UnreadableForm, form_pairs
 from shared.events import Event
 from shared.events.contact import InteractionRecorded
 
@@ -34,7 +34,7 @@ def fields_with_query(request: RawRequest) -> Fields:
     """Return the fields of a callback and of its address; `Unparseable` for what holds none."""
     try:
         query = form_pairs(request.query)
-    except TooManyFields:
+    except UnreadableForm:
         raise Unparseable("query: form") from None
     return {**{clean(name): clean(value) for name, value in query}, **fields_of(request)}
 

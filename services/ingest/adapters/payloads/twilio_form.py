@@ -15,7 +15,7 @@ from services.ingest.adapters.schemes.twilio import FORM
 from services.ingest.domain import limits
 from services.ingest.domain.json_guard import Malformed, parse_json
 from services.ingest.domain.text import clean
-from services.ingest.domain.urlencoded import TooManyFields, form_pairs
+from services.ingest.domain.urlencoded import UnreadableForm, form_pairs
 from shared.contact_points import InvalidContactPoint, contact_point
 
 MEDIA_TYPES = frozenset({FORM, "application/json"})
@@ -36,7 +36,7 @@ def fields_of(request: RawRequest) -> Fields:
         return {clean(name): clean(str(value)) for name, value in found.items()}
     try:
         pairs = form_pairs(request.body)
-    except TooManyFields:
+    except UnreadableForm:
         raise Unparseable("body: form") from None
     return {clean(name): clean(value) for name, value in pairs}
 

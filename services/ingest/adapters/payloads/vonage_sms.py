@@ -7,7 +7,7 @@ an id of its own; each becomes a message, with what joins them (`concat-ref`) ke
 from typing import Any
 
 from services.ingest.adapters.contract import Unparseable
-from services.ingest.domain.urlencoded import TooManyFields, form_pairs
+from services.ingest.domain.urlencoded import UnreadableForm, form_pairs
 
 NAMES = {"messageId": "message_uuid", "client-ref": "client_ref", "text": "text"}
 JOINING = ("concat", "concat-ref", "concat-total", "concat-part")
@@ -18,7 +18,7 @@ def modern(body: bytes) -> dict[str, Any]:
     """Return the message or status in the shape the Messages API gives it."""
     try:
         fields = dict(form_pairs(body))
-    except TooManyFields:
+    except UnreadableForm:
         raise Unparseable("body: form") from None
     found: dict[str, Any] = {new: fields[old] for old, new in NAMES.items() if old in fields}
     found |= {"channel": "sms", "timestamp": _moment(fields.get("message-timestamp", ""))}

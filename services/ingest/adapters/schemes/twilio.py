@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from services.ingest.adapters.request import ChannelAccount, RawRequest, SignatureRefused
 from services.ingest.adapters.schemes.base import Hmac
-from services.ingest.domain.urlencoded import TooManyFields, form_pairs
+from services.ingest.domain.urlencoded import UnreadableForm, form_pairs
 
 FORM = "application/x-www-form-urlencoded"
 _FIRST_FIELD = "AccountSid"
@@ -29,7 +29,7 @@ def _signed(request: RawRequest, account: ChannelAccount, _time: str) -> Iterabl
     try:
         hashes = [value for name, value in form_pairs(request.query) if name == "bodySHA256"]
         fields = "" if hashes else _signed_fields(request)
-    except TooManyFields:
+    except UnreadableForm:
         raise SignatureRefused("malformed") from None
     if len(hashes) > 1:
         raise SignatureRefused("doubled")

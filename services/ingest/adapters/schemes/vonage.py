@@ -27,7 +27,7 @@ from services.ingest.adapters.schemes.base import (
 )
 from services.ingest.domain.json_fields import string_at
 from services.ingest.domain.json_guard import Malformed, parse_json
-from services.ingest.domain.urlencoded import TooManyFields, form_pairs
+from services.ingest.domain.urlencoded import UnreadableForm, form_pairs
 
 FORM = "application/x-www-form-urlencoded"
 _SECRET = "signature_secret"
@@ -136,7 +136,7 @@ def _verify_form(request: RawRequest, account: ChannelAccount, now: datetime) ->
 def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
         return form_pairs(body)
-    except TooManyFields:
+    except UnreadableForm:
         raise SignatureRefused("malformed") from None
 
 
