@@ -1,9 +1,9 @@
 """Contact points: one written form for each address of a customer, `scheme:value`.
 
 Two ways to write the same address give the same contact point, so that the same person is found
-on every channel: telephone numbers in E.164 (ITU-T; with the national variants of Argentina and
-Mexico folded), e-mail addresses in lower case with an ASCII domain (IDNA, RFC 5891). No code may
-expect a customer to have any particular scheme.
+on every channel: telephone numbers in E.164 (ITU-T; with the variants of Argentina, Brazil and
+Mexico folded, an extension kept as in RFC 3966), e-mail addresses in lower case with an ASCII
+domain (IDNA, RFC 5891). No code may expect a customer to have any particular scheme.
 """
 
 from functools import lru_cache
@@ -69,7 +69,8 @@ def _telephone(value: str) -> str:
             "A telephone number is not a possible international number.",
             "Give it with its country code, as in +386 40 123 456.",
         )
-    return folded
+    # RFC 3966: behind one switchboard there are many people, and each has an extension
+    return f"{folded};ext={given.extension}" if given.extension else folded
 
 
 def _fold_mobile_variant(e164: str) -> str:
@@ -78,8 +79,10 @@ def _fold_mobile_variant(e164: str) -> str:
         return f"+54{e164[4:]}"
     if e164.startswith("+521") and len(e164) == 14:  # Mexico: +52 1 … until 2019
         return f"+52{e164[4:]}"
-    if e164.startswith("+55") and len(e164) == 14 and e164[5] == "9":
-        return f"+55{e164[3:5]}{e164[6:]}"  # Brazil: the ninth digit, not sent by all providers
+    if e164.startswith("+55") and len(e164) == 14 and e164[5] == "9" and e164[6] in "6789":
+        # Brazil: the ninth digit, which not all providers send. A mobile number whose next digit
+        # is 2 to 5 never had eight of them: without the 9 it is somebody's landline.
+        return f"+55{e164[3:5]}{e164[6:]}"
     return e164
 
 

@@ -77,6 +77,22 @@ def test_both_ways_to_write_a_mobile_number_are_one_contact_point(one: str, othe
     assert contact_point("tel", one) == contact_point("tel", other)
 
 
+@given(st.from_regex(r"\+55[1-9]{2}[2-5][0-9]{7}", fullmatch=True))
+def test_no_mobile_number_is_taken_for_a_landline_in_brazil(landline: str) -> None:
+    mobile = f"{landline[:5]}9{landline[5:]}"
+    assert contact_point("tel", mobile) != contact_point("tel", landline)
+
+
+@given(st.sampled_from(example_numbers()), st.integers(1, 9999), st.integers(1, 9999))
+def test_extensions_of_one_number_are_contact_points_of_their_own(
+    number: str, one: int, other: int
+) -> None:
+    assume(one != other)
+    written = contact_point("tel", f"{number} ext. {one}")
+    assert written == f"{contact_point('tel', number)};ext={one}" == parse_contact_point(written)
+    assert contact_point("tel", f"{number};ext={other}") != written
+
+
 @given(st.sampled_from(example_numbers()), st.sampled_from([" ", "-", ".", " / "]))
 def test_how_a_telephone_number_is_grouped_does_not_matter(number: str, between: str) -> None:
     grouped = between.join(re.findall("..?.?", number))
