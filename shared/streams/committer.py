@@ -20,6 +20,7 @@ from shared.streams.crash import crash_point
 from shared.streams.effects import Effects, SetTimer
 from shared.streams.outbox import Parcel
 from shared.streams.ownership import Ownership
+from shared.streams.positions import Fenced
 from shared.streams.publisher import Publisher
 from shared.streams.scope import Scope
 from shared.streams.sending import RefusedForSize
@@ -53,6 +54,7 @@ class Committer:
         self._uncommitted: dict[TopicPartition, int] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._offsets_committed = self._settled = 0.0
+        self._tenure = 0
         self.draining = False
 
     async def commit(self, unit: Unit) -> None:
@@ -62,11 +64,23 @@ class Committer:
         if first.changes_nothing:
             self._note(unit, Decided(first.effects or Effects()), stored=False)
             return
+        tenure = self._tenure
         decided = await self._units.apply(unit, now, first)
         crash_point(f"{unit.label}committed")
+        self._require(tenure)
         self._note(unit, decided, stored=True)
         await self.published()
+        self._require(tenure)
         self._publishing = asyncio.create_task(self._publish(decided.parcels, unit.label))
+
+    def _require(self, tenure: int) -> None:
+        """Raise `Fenced` if everything was given up meanwhile, because draining took too long.
+
+        What was committed is in the outbox, and whoever claims the shards next publishes it there
+        in order; publishing it here would overtake what was given up before it.
+        """
+        if tenure != self._tenure:
+            raise Fenced
 
     async def published(self) -> None:
         """Return when what was decided so far is with Kafka.
@@ -181,6 +195,7 @@ class Committer:
 
     def forget(self) -> None:
         """Drop everything in memory; the next owner has it from MongoDB."""
+        self._tenure += 1
         if self._publishing is not None:
             self._publishing.cancel()
             self._publishing = None

@@ -174,7 +174,8 @@ class Worker:
             "fenced: a partition is not as this process left it", processor=self.scope.name
         )
         self._committer.forget()
-        self.ownership.lost(self._consumer)
+        if not self._draining:
+            self.ownership.lost(self._consumer)
 
     def fail(self, error: BaseException) -> None:
         """End the process because of this; the first reason counts."""
