@@ -18,6 +18,7 @@ version: 1
 inbox:
   - source: /demo-portal*
     integrator: demo-portal
+    customer_records: true
     channel_accounts: ["demo-portal/main"]
 """
 STRUCTURED = [("content-type", b"application/cloudevents+json")]

@@ -164,8 +164,9 @@ API_KEY = "demo.a-secret-of-the-demo-shop"
 
 
 def api_keys(**changes: Any) -> dict[str, ApiKey]:
-    """Return the demo integrator's key."""
-    policy = {"integrator": "demo-shop", "prefix": "demo", "sha256": "env:X", **changes}
+    """Return the demo integrator's key; its shop is a system of record."""
+    named = {"integrator": "demo-shop", "prefix": "demo", "sha256": "env:X"}
+    policy = {**named, "customer_records": True, **changes}
     digest = hashlib.sha256(API_KEY.encode()).hexdigest()
     return {"demo": ApiKey(ApiKeyPolicy.model_validate(policy), digest)}
 

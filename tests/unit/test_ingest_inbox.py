@@ -18,7 +18,7 @@ from shared.events.customers import CustomerRecorded
 from shared.streams import ForeignRecord, Received, Refused, State
 from tests.support.builders_ingest import IDS, NOW, message_event
 
-PORTAL = InboxPolicy(source="/demo-portal", integrator="demo-portal")
+PORTAL = InboxPolicy(source="/demo-portal", integrator="demo-portal", customer_records=True)
 STRUCTURED = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -118,7 +118,7 @@ def test_a_source_may_only_name_its_channel_accounts() -> None:
 
 
 def test_a_source_that_may_not_send_customer_records_is_refused() -> None:
-    strict = InboxPolicy(source="/demo-portal", integrator="x", customer_records=False)
+    strict = InboxPolicy(source="/demo-portal", integrator="x")
     data = {"contact_points": ["email:ana@example.si"], "recorded_at": "2026-11-01T00:00:00Z"}
     event = message_event(type=CustomerRecorded.wire_type, data=data)
     assert refusal(record(event), strict).startswith("forbidden-customer-records: ")

@@ -32,14 +32,15 @@ class Permission(PolicyModel):
     """What an integrator may send.
 
     `channel_accounts` are the ones its contact events may name, as `provider/account`, `*` for all.
-    `customer_records` says whether it may tell us about customers, and so link contact points;
-    without it an event has one contact point, and none becomes another.
+    `customer_records` says whether it may tell us about customers, and so link contact points of
+    anybody's: give it to systems of record only. Without it an event has one contact point, and
+    none becomes another.
     `trusted_time` says whether the integrator's own times count as event times.
     """
 
     integrator: Name
     channel_accounts: tuple[str, ...] = ("*",)
-    customer_records: bool = True
+    customer_records: bool = False
     trusted_time: bool = True
 
 
