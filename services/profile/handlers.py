@@ -26,7 +26,7 @@ from shared.events.customers import (
 )
 from shared.events.topics import CONTACT_TOPIC, CUSTOMER_RECORDS_TOPIC, ROUTING_TOPIC, SLA_TOPIC
 from shared.ids import KeyedIds
-from shared.streams import CALM, Effects, Find, Incoming, Processor, Received, State
+from shared.streams import Effects, Find, Incoming, Processor, Received, State
 from shared.streams.effects import Count
 
 NAME = "profile"
@@ -49,7 +49,7 @@ class Handlers:
 
     def processor(self) -> Processor:
         """Return the consumer of everything that belongs on a timeline."""
-        return Processor(NAME, TOPICS, self.needs, self.decide, pace=CALM)
+        return Processor(NAME, TOPICS, self.needs, self.decide)
 
     def needs(self, incoming: Sequence[Incoming], state: State) -> Iterable[Find]:
         """Ask for the customers and links a batch names, then for all that stand behind them.

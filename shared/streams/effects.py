@@ -228,8 +228,8 @@ Decide = Callable[[Sequence[Incoming], State, datetime], Effects]
 
 
 # A batch of one costs nearly as much as a batch of fifty: about 5 ms of CPU here, 5 in MongoDB and
-# 3 in Kafka. What people wait for (an offer) begins at most 25 small batches a second, what they
-# look at afterwards (a timeline) ten: batches grow, and the CPU is there for those who wait.
+# 3 in Kafka. What people wait for (an offer, a timeline) begins at most 25 small batches a second,
+# what nobody does (a clock, an index) ten: batches grow, and the CPU is there for those who wait.
 BRISK = 0.04
 CALM = 0.1
 
