@@ -169,8 +169,10 @@ class Ownership:
 
     async def _seek(self, consumer: Any, claims: dict[TopicPartition, positions.Claim]) -> None:
         """Stand right behind each stored position, whatever offset Kafka remembers."""
-        begins = await self._insist(consumer.beginning_offsets, list(claims))
-        ends = await self._insist(consumer.end_offsets, list(claims))
+        begins, ends = await asyncio.gather(  # at once: each waits for the fetch on its way to end
+            self._insist(consumer.beginning_offsets, list(claims)),
+            self._insist(consumer.end_offsets, list(claims)),
+        )
         for partition, claim in claims.items():
             wanted = claim.offset + 1
             if wanted > ends[partition]:
