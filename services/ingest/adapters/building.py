@@ -106,10 +106,13 @@ def each(
     return events, broken
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """Return the object a JSON body holds; raise `Unparseable` for anything else."""
+def json_object(body: bytes, keys: int = limits.JSON_KEYS) -> dict[str, Any]:
+    """Return the object a JSON body holds; raise `Unparseable` for anything else.
+
+    It has at most `keys` keys.
+    """
     try:
-        found = parse_json(body)
+        found = parse_json(body, keys)
     except Malformed:
         raise Unparseable("body: json") from None
     if not isinstance(found, dict):

@@ -55,7 +55,7 @@ class WhatsApp(MetaHook):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many messages and statuses."""
-        payload = json_object(request.body)
+        payload = json_object(request.body, self.max_keys)
         if string_at(payload, "object") != "whatsapp_business_account":
             raise Unparseable("object: not whatsapp_business_account")
         parts, ignored = split(payload)
