@@ -12,7 +12,7 @@ customer who was only ever known by number starts another conversation when the 
 from collections.abc import Callable
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder, json_object, kept_whole
+from services.ingest.adapters.building import Builder, json_object, kept_whole, room_for_parts
 from services.ingest.adapters.contract import Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Translation,
@@ -62,7 +62,12 @@ class WhatsApp(MetaHook):
         if not parts and not ignored:
             raise Unparseable("entry: nothing in it")
         builder = Builder(account, received_at, ids, vouched=True)
-        parsed = translated(parts, lambda part: _translate(builder, part), Part.as_payload)
+        parsed = translated(
+            parts,
+            lambda part: _translate(builder, part),
+            Part.as_payload,
+            room_for_parts(request.body),
+        )
         return Parsed(parsed.events, parsed.broken, (*ignored, *parsed.ignored))
 
 
