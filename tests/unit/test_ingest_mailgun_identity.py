@@ -98,12 +98,12 @@ def _multipart(fields: dict[str, str], file: dict[str, str]) -> RawRequest:
 
 def told(request: RawRequest) -> str:
     (event,) = ADAPTERS["mailgun"].parse(request, ACCOUNTS["mailgun"], NOW, IDS).events
-    return event.id
+    return str(event.id)
 
 
 def listed(mail: Mail) -> str:
     (event,) = listed_events("mailgun", answered("mailgun", mail.listed(), Step("mail", ("k",))))
-    return event.id
+    return str(event.id)
 
 
 @pytest.mark.parametrize(
