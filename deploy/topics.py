@@ -2,13 +2,13 @@
 
 import argparse
 
-from shared.settings import CommonSettings, load_settings
+from shared.settings import KafkaSettings, load_settings
 from shared.streams.admin import create_topics, list_topics
 
 
 async def list_all(_options: argparse.Namespace) -> int:
     """Print every topic of the catalogue; status 1 if one is missing or has other partitions."""
-    settings = load_settings(CommonSettings)
+    settings = load_settings(KafkaSettings)
     complete = True
     for found in await list_topics(settings.kafka, settings.prefix):
         topic = found.topic
@@ -24,7 +24,7 @@ async def list_all(_options: argparse.Namespace) -> int:
 
 async def create(options: argparse.Namespace) -> int:
     """Create what is missing and print it."""
-    settings = load_settings(CommonSettings)
+    settings = load_settings(KafkaSettings)
     created = await create_topics(settings.kafka, settings.prefix, replication=options.replication)
     for name in created:
         print(f"created {name}")

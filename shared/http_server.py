@@ -13,22 +13,37 @@ from shared.errors import SettingsError
 from shared.sockets import socket_options
 
 _KEEP_ALIVE = 75  # seconds; load balancers in front close idle connections after 60
-_HEADERS = 10.0  # seconds for a request's headers; a phone on a bad line needs two
+_HEADERS = 10.0  # seconds for headers, the first from connecting on; a bad line needs two
 HTTP_GRACE = 5  # seconds for requests in flight
 
 
 class PatientProtocol(HttpToolsProtocol):
     """One connection, with a limit to the time that a request's headers may take.
 
-    uvicorn has none: a client that sends a byte now and then would hold a connection for ever.
+    uvicorn has none: a client that sends nothing, or a byte now and then, would hold a connection
+    for ever.
     """
 
     _giving_up: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._giving_up = self.loop.call_later(_HEADERS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; if it began no request (an empty line does not), it is idle as before."""
+        super().data_received(data)
+        if self._is_idle() and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
     def on_message_begin(self) -> None:
-        """Begin to wait for the end of the headers."""
+        """Begin to wait for the end of the headers, unless that of the first is waited for."""
         super().on_message_begin()
-        self._giving_up = self.loop.call_later(_HEADERS, self.transport.close)
+        if self._giving_up is None:
+            self._giving_up = self.loop.call_later(_HEADERS, self.transport.close)
 
     def on_headers_complete(self) -> None:
         """Stop waiting."""
@@ -39,6 +54,12 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _is_idle(self) -> bool:
+        """Say whether a request was answered, and neither another nor a WebSocket came since."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        ours = self.transport.get_protocol() is self and not self.transport.is_closing()
+        return answered and ours and self._giving_up is None
 
     def _stop_waiting(self) -> None:
         if self._giving_up is not None:

@@ -15,18 +15,27 @@ _SERVICES = ("INGEST", "ROUTING", "SLA", "PROFILE")
 _NOT_SETTINGS = ("CRASH_AT", "REQUIRE_REAL_KAFKA")  # for tests and CI, read where they are used
 
 
-class CommonSettings(BaseSettings):
-    """What every service needs to know."""
+class KafkaSettings(BaseSettings):
+    """Where this deployment's topics are: all that a command about them needs."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     kafka: str = Field(description="Kafka bootstrap servers, `host:port`, several with commas")
-    mongodb: str = Field(description="MongoDB address, `mongodb://host:port/?replicaSet=rs0`")
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = Field(
         default="",
         description="put before topic, group and database names, so that several deployments "
         "can share one Kafka and one MongoDB",
     )
+
+    def topic(self, name: str) -> str:
+        """Return the name a topic has on this deployment's Kafka."""
+        return f"{self.prefix}{name}"
+
+
+class CommonSettings(KafkaSettings):
+    """What every service needs to know."""
+
+    mongodb: str = Field(description="MongoDB address, `mongodb://host:port/?replicaSet=rs0`")
     id_key: SecretStr = Field(
         min_length=16,
         description="secret from which ids of addresses are made; the same for all services, "
@@ -51,10 +60,6 @@ class CommonSettings(BaseSettings):
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", description="debug, info, warning or error"
     )
-
-    def topic(self, name: str) -> str:
-        """Return the name a topic has on this deployment's Kafka."""
-        return f"{self.prefix}{name}"
 
     def database(self, service: str) -> str:
         """Return the name of a service's database."""
@@ -96,7 +101,8 @@ def load_settings(settings: type[S], **given: Any) -> S:
 
 def _refuse_unknown(settings: type[BaseSettings], environment: Mapping[str, str]) -> None:
     prefix = settings.model_config.get("env_prefix", _PREFIX) or _PREFIX
-    known = {f"{prefix}{name.upper()}" for name in settings.model_fields}
+    fields = (CommonSettings if prefix == _PREFIX else settings).model_fields
+    known = {f"{prefix}{name.upper()}" for name in fields}
     others = tuple(
         f"{_PREFIX}{service}_" for service in _SERVICES if f"{_PREFIX}{service}_" != prefix
     )

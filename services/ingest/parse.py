@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from services.ingest.adapters.building import room_for_parts
 from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed, Unparseable
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.dead_letters import dead_letters
-from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from shared.errors import ThroughlineError
 from shared.events import Event
@@ -45,7 +45,7 @@ def _bounded(parsed: Parsed, request: RawRequest) -> Parsed:
 
     Each part repeats what stands around it. The good parts' ids make replaying them harmless.
     """
-    if sum(len(part.body) for part in parsed.broken) <= len(request.body) + limits.PART:
+    if sum(len(part.body) for part in parsed.broken) <= room_for_parts(request.body):
         return parsed
     whole = BrokenPart(request.body, f"{len(parsed.broken)} parts, first {parsed.broken[0].error}")
     return replace(parsed, broken=(whole,))

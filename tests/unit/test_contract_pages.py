@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
 import jsonschema
@@ -12,12 +13,15 @@ import pytest
 import yaml
 
 from deploy.openapi import built
+from services.ingest.adapters.payloads.own_events import Stamp, translate
+from services.ingest.domain.channels import Permission
 from shared.contracts.asyncapi import SERVICES, asyncapi
 from shared.contracts.examples import examples
 from shared.contracts.fields import Field, fields
 from shared.contracts.page import marked
 from shared.contracts.schemas import event_types
 from shared.events.topics import TOPICS
+from tests.support.builders_ingest import IDS, NOW, message_event
 
 PAGES = pytest.mark.parametrize("service", SERVICES)
 
@@ -92,6 +96,19 @@ async def test_the_documents_for_programs_are_served(service: str) -> None:
     for kind in event_types():
         schema = (await get(service, f"/schemas/{kind.wire_type}.json")).json()
         jsonschema.Draft202012Validator(schema).validate(examples()[kind.wire_type][0])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"data_kind": 5}, {"data_colour": "red"}, {"data_message_id": None}]
+)
+async def test_an_event_that_does_not_fit_is_told_where_its_schema_is(wrong: Any) -> None:
+    sent = message_event(**wrong)
+    _, (error,) = translate(
+        [sent], Stamp(Permission(integrator="demo", channel_accounts=("*",)), NOW, IDS)
+    )
+    schema = (await get("ingest", error.fix.removeprefix("See ").removesuffix("."))).json()
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(sent)
 
 
 async def test_what_is_no_event_type_has_no_schema() -> None:

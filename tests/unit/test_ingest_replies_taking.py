@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from services.ingest.domain import limits
 from services.ingest.domain.channels import ApiKeyPolicy
+from services.ingest.outgoing import FetchFailed, Guard, fetch
 from services.ingest.replies.body import ReplyBody, fingerprint
 from services.ingest.replies.store import reply_from
 from services.ingest.replies.taking import Replies
@@ -179,3 +180,51 @@ async def test_the_same_file_with_and_without_a_text_are_two_replies() -> None:
     with pytest.raises(ApiError) as refused:
         await desk.sends(attachments=[MAP])
     assert refused.value.code == "idempotency-key-reused"
+
+
+@pytest.mark.parametrize("provider", ["email", "telegram", "whatsapp", "webchat"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "https://",
+        "https:///map.png",
+        "https://[::1/map.png",
+        "https://[::1]/map.png",
+        "https://[2001:db8::1]/map.png",
+        "https://127.0.0.1/map.png",
+        "https://10.0.0.1:8443/map.png",
+        "https://2130706433/map.png",
+        "https://0x7f.1/map.png",
+        "https://localhost/map.png",
+        "https://files.example.com:99999/map.png",
+        "https://files.example.com/the map.png",
+        "https://files.example.com\\@127.0.0.1/map.png",
+    ],
+)
+async def test_a_file_that_nobody_could_fetch_is_refused(provider: str, reference: str) -> None:
+    desk = Everywhere()
+    with pytest.raises(ApiError) as refused:
+        await desk.sends(provider, attachments=[{**MAP, "reference": reference}])
+    assert (refused.value.status, refused.value.code) == (422, "attachment-unreachable")
+    assert REPLIES not in desk.documents.collections
+
+
+ODD = ("https://files.example.com:8443/map.png", "https://files.example.com/načrt.png")
+
+
+@pytest.mark.parametrize("reference", ODD)
+async def test_a_file_that_only_a_provider_could_fetch_is_refused_where_we_fetch(
+    reference: str,
+) -> None:
+    file = {**MAP, "reference": reference}
+    assert await Everywhere().sends("whatsapp", attachments=[file])
+    with pytest.raises(ApiError, match="attachment-unreachable"):
+        await Everywhere().sends("email", attachments=[file])
+
+
+async def test_a_file_at_an_exception_of_the_operators_is_refused_too() -> None:
+    """Those hold for calls that operators configure, not for addresses that come from outside."""
+    with pytest.raises(FetchFailed):
+        await fetch(Guard(["127.0.0.1:443"]), "https://127.0.0.1/map.png")
+    with pytest.raises(ApiError, match="attachment-unreachable"):
+        await Everywhere().sends("email", attachments=[{**MAP, "reference": "https://127.0.0.1/"}])

@@ -84,32 +84,52 @@ class Builder:
         )
 
 
+def room_for_parts(body: bytes) -> int:
+    """Return how many bytes the broken parts of a request may have, before it is kept whole."""
+    return len(body) + limits.PART
+
+
 def each(
     parts: Iterable[T],
     translate: Callable[[T], Iterable[Event]],
     as_body: Callable[[T], bytes],
+    room: int = limits.MAIL + limits.PART,
 ) -> tuple[list[Event], list[BrokenPart]]:
-    """Translate every part; one that breaks becomes a `BrokenPart` and the others go on."""
+    """Translate every part; one that breaks becomes a `BrokenPart` and the others go on.
+
+    Once the broken ones have more than `room` bytes, their request is put aside whole, so those
+    that follow are not written out: each may repeat all that stands around it.
+    """
     events: list[Event] = []
     broken: list[BrokenPart] = []
+
+    def put_aside(part: T, error: str) -> None:
+        nonlocal room
+        body = as_body(part) if room >= 0 else b""
+        room -= len(body)
+        broken.append(BrokenPart(body, error))
+
     for part in parts:
         try:
             events.extend(translate(part))
         except Broken as error:
-            broken.append(BrokenPart(as_body(part), error.error))
+            put_aside(part, error.error)
         except InvalidContactPoint:
-            broken.append(BrokenPart(as_body(part), "invalid contact point"))
+            put_aside(part, "invalid contact point")
         except ValidationError as error:
             place = error.errors(include_input=False, include_url=False, include_context=False)[0]
             where = ".".join(str(step) for step in place["loc"])
-            broken.append(BrokenPart(as_body(part), f"{where}: {place['type']}"))
+            put_aside(part, f"{where}: {place['type']}")
     return events, broken
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """Return the object a JSON body holds; raise `Unparseable` for anything else."""
+def json_object(body: bytes, keys: int = limits.JSON_KEYS) -> dict[str, Any]:
+    """Return the object a JSON body holds; raise `Unparseable` for anything else.
+
+    It has at most `keys` keys.
+    """
     try:
-        found = parse_json(body)
+        found = parse_json(body, keys)
     except Malformed:
         raise Unparseable("body: json") from None
     if not isinstance(found, dict):

@@ -77,7 +77,7 @@ class Adapter(ABC):
     open ourselves (`client`), or from our own chat. `isolated` says that its large payloads are
     translated in a process of their own, as whole mails must be. `secrets` are those of its
     scheme and `more_secrets`; `options` and `optional` are the keys under `options:` in
-    channels.yaml.
+    channels.yaml. `max_keys` is how many keys the JSON of a request has at most, in all of it.
     `own_format` says that what comes are events of ours: what does not fit is put aside whole.
     """
 
@@ -87,6 +87,7 @@ class Adapter(ABC):
     isolated: ClassVar[bool] = False
     media_types: ClassVar[frozenset[str]] = frozenset({"application/json"})
     max_body: ClassVar[int] = limits.BODY
+    max_keys: ClassVar[int] = limits.JSON_KEYS
     more_secrets: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()

@@ -6,6 +6,7 @@ A notification holds the conversation and the parts that are new, and names its 
 HTML, or plain text since version 2.15; their text is kept.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from services.ingest.adapters.building import Builder
@@ -39,6 +40,9 @@ OPENED = frozenset({"conversation.user.created", "conversation.admin.single.crea
 REPLIED = frozenset(
     {"conversation.user.replied", "conversation.admin.replied", "conversation.operator.replied"}
 )
+REDACTED = "conversation_part.redacted"
+OF_PARTS = REPLIED | {REDACTED}
+"""What is told of parts of a conversation, each of which gives an event."""
 RATED = frozenset({"conversation.rating.added", "conversation.rating.remarked"})
 IGNORED = frozenset(
     f"conversation.admin.{name}"
@@ -54,9 +58,9 @@ class Intercom(Helpdesk, Adapter):
     provider = "intercom"
     scheme = Hmac(header="x-hub-signature", secret="client_secret", digest="sha1", prefix="sha1=")
 
-    def split(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return notifications of one part each."""
-        return split(payload)
+    def split(self, payload: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """Return notifications of one part each, if it is parts that something is told of."""
+        return split(payload) if string_at(payload, "topic") in OF_PARTS else (payload,)
 
     def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
         """Return what a notification means; it holds one part."""
@@ -72,7 +76,7 @@ class Intercom(Helpdesk, Adapter):
             return [_message(builder, part, item, source_of(item))]
         if topic in REPLIED:
             return [_message(builder, part, item, part_of(item))]
-        if topic == "conversation_part.redacted":
+        if topic == REDACTED:
             return [_deleted(builder, part, item, part_of(item))]
         return [_rated(builder, part, item) if topic in RATED else _unknown(builder, part, item)]
 

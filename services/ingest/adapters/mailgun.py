@@ -4,18 +4,20 @@ Sources: Mailgun's pages "Receiving messages via HTTP", "Storing and retrieving 
 "Securing webhooks" and "Event structure".
 
 A route posts the raw mail to an URL that ends in `mime`, else its parts, which are made a mail
-again. The proof does not cover the body: a token counts for one body only.
+again; `throughline reconcile` lists it a third way, so it is known by what all of them tell.
+The proof does not cover the body: a token counts for one body only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from services.ingest.adapters.building import Builder
 from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.mail.hooks import envelope_of, with_files
+from services.ingest.adapters.mail.identity import told_alike
 from services.ingest.adapters.mail.rebuilt import MailFile, rebuilt_mail
-from services.ingest.adapters.mail.translation import translate_mail
+from services.ingest.adapters.mail.translation import Known, MailEnvelope, translate_mail
 from services.ingest.adapters.payloads.forms import MULTIPART, URLENCODED, Form, read_form
 from services.ingest.adapters.payloads.mailgun_news import news_of
 from services.ingest.adapters.request import ChannelAccount, RawRequest
@@ -62,13 +64,19 @@ class Mailgun(Adapter):
         envelope = envelope_of(account, sender.text() if sender else None, recipients)
         raw = form.part("body-mime")
         if raw is not None:
-            return translate_mail(raw.body, envelope, builder)
+            return translate_mail(raw.body, envelope, builder, _known(envelope))
         headers = list(_headers(form))
         if not headers and form.part("body-plain") is None:
             raise Unparseable("body-mime, body-plain: missing")
         text, html = form.text("body-plain"), form.text("body-html")
         mail = rebuilt_mail(headers, text, html, list(_files(form)))
-        return with_files(translate_mail(mail, envelope, builder), _stored(form))
+        stored = list(_stored(form))
+        known = _known(envelope, stored)
+        return with_files(translate_mail(mail, envelope, builder, known), stored)
+
+
+def _known(envelope: MailEnvelope, stored: Sequence[dict[str, Any]] = ()) -> Known:
+    return lambda mail, said: told_alike(mail, said, envelope, stored)
 
 
 def _headers(form: Form) -> Iterator[tuple[str, str]]:

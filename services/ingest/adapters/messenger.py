@@ -25,7 +25,7 @@ class Messenger(MetaHook):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many items."""
-        payload = json_object(request.body)
+        payload = json_object(request.body, self.max_keys)
         if string_at(payload, "object") != self.platform:
             raise Unparseable(f"object: not {self.platform}")
         items = list(_items(self.platform, payload))

@@ -12,7 +12,7 @@ customer who was only ever known by number starts another conversation when the 
 from collections.abc import Callable
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder, json_object, kept_whole
+from services.ingest.adapters.building import Builder, json_object, kept_whole, room_for_parts
 from services.ingest.adapters.contract import Broken, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import (
     Translation,
@@ -55,14 +55,19 @@ class WhatsApp(MetaHook):
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
     ) -> Parsed:
         """Translate one notification, which may hold many messages and statuses."""
-        payload = json_object(request.body)
+        payload = json_object(request.body, self.max_keys)
         if string_at(payload, "object") != "whatsapp_business_account":
             raise Unparseable("object: not whatsapp_business_account")
         parts, ignored = split(payload)
         if not parts and not ignored:
             raise Unparseable("entry: nothing in it")
         builder = Builder(account, received_at, ids, vouched=True)
-        parsed = translated(parts, lambda part: _translate(builder, part), Part.as_payload)
+        parsed = translated(
+            parts,
+            lambda part: _translate(builder, part),
+            Part.as_payload,
+            room_for_parts(request.body),
+        )
         return Parsed(parsed.events, parsed.broken, (*ignored, *parsed.ignored))
 
 

@@ -6,7 +6,7 @@ own account come too: what we wrote elsewhere is an echo.
 
 from datetime import datetime
 
-from services.ingest.adapters.building import Builder, json_object
+from services.ingest.adapters.building import Builder, json_object, room_for_parts
 from services.ingest.adapters.contract import Adapter, Parsed, Unparseable
 from services.ingest.adapters.payloads.json_parts import translated
 from services.ingest.adapters.payloads.x_events import IGNORED, Part, translate
@@ -43,4 +43,9 @@ class X(Adapter):
             for body in (payload[kind] if isinstance(payload[kind], list) else [payload[kind]])
         ]
         builder = Builder(account, received_at, ids, vouched=True)
-        return translated(parts, lambda part: translate(builder, part), Part.as_payload)
+        return translated(
+            parts,
+            lambda part: translate(builder, part),
+            Part.as_payload,
+            room_for_parts(request.body),
+        )

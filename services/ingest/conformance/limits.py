@@ -48,6 +48,7 @@ def _sizes(subject: Subject) -> str:
     plain = subject.plain()
     structured = content(plain) is not None or plain.media_type() == FORM
     most = subject.adapter.max_body
+    keys = subject.adapter.max_keys
     largest = most if most <= limits.BODY_META else limits.BODY  # mails are parsed off the loop
     bodies = {
         "an empty body": b"",
@@ -55,7 +56,7 @@ def _sizes(subject: Subject) -> str:
         "NULs": b"\x00" * largest,
         "JSON too deep": b"[" * 100_000,
         "objects too deep": b'{"a":' * 100_000,
-        "too many keys": b"{" + b",".join(b'"%d":0' % n for n in range(20_000)) + b"}",
+        "too many keys": b"{" + b",".join(b'"%d":0' % n for n in range(2 * keys)) + b"}",
         "too many values": b"[" + b"0," * (largest // 2 - 10) + b"0]",
         "an endless string": b'"' + b"\\" * largest,
         "a number of a million digits": b"9" * min(largest, 1_000_000),

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])"
@@ -18,6 +19,7 @@ _URL = re.compile(
 )
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_UNWRITTEN = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LONGEST = 2_048
 
 # 192.0.0/24 protocol assignments, 192.88.99/24 6to4 relays, 198.18/15 benchmarks, 168.63.129.16
@@ -101,6 +103,28 @@ def check_target(target: Target, hosts: Iterable[str] | None, exempt: Iterable[s
     if not named or _NUMBER.fullmatch(labels[-1]):
         raise AddressRefused("the host is not a full name")
     return True
+
+
+def check_file(url: str, *, by_us: bool) -> None:
+    """Judge the address of a file that goes out, as written; raise `AddressRefused`.
+
+    `by_us` says that we fetch it: then no exception holds, and all that `check_target` refuses
+    would fail later. A provider that fetches it takes more, but never an address that is no URL,
+    or whose host is a bare address or no full name.
+    """
+    if by_us:
+        check_target(target_of(url), None, ())
+        return
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port == 0 or _UNWRITTEN.search(url):
+        raise AddressRefused("the address is no URL")
+    labels = host.rstrip(".").split(".")
+    if ":" in host or len(labels) < 2 or _NUMBER.fullmatch(labels[-1]):
+        raise AddressRefused("the host is not a full name")
 
 
 def is_public(address: str) -> bool:

@@ -12,7 +12,6 @@ from shared.errors import ThroughlineError
 _STRING = re.compile(rb'"(?>[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 _STRUCTURE = b"[]{}:,"
 _OTHER = bytes(set(range(256)) - set(_STRUCTURE))
-_QUOTES = 4 * (limits.JSON_KEYS + limits.JSON_VALUES)  # twice what strings need, for escaped ones
 _INT64 = 2**63
 
 
@@ -20,53 +19,48 @@ class Malformed(ThroughlineError):
     """A body is not JSON that we are willing to read."""
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, keys: int = limits.JSON_KEYS) -> Any:
     """Return what the JSON text holds; raise `Malformed` for anything else, never another error.
 
     Numbers beyond 64 bits come back as strings (no store of ours could keep them); `NaN` and
     `Infinity` are refused. Lone surrogates survive, so that one broken part stays one.
+    More than `keys` keys are refused; a provider whose batches are large may need more than most.
     """
-    _count(body)
+    _count(body, keys)
     try:
         return _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise Malformed("The body is not valid JSON.", "Send JSON in UTF-8.") from None
 
 
-def _count(body: bytes) -> None:
+def _count(body: bytes, keys: int) -> None:
     """Refuse what is too deep or too rich; most bodies are settled by counting bytes alone."""
     opened = body.count(b"[") + body.count(b"{")
     keys_at_most, values_at_most = body.count(b":"), opened + body.count(b",")
-    if (
-        opened > limits.JSON_DEPTH
-        or keys_at_most > limits.JSON_KEYS
-        or values_at_most > limits.JSON_VALUES
-    ):
-        _count_tokens(body)
+    if opened > limits.JSON_DEPTH or keys_at_most > keys or values_at_most > limits.JSON_VALUES:
+        _count_tokens(body, keys)
 
 
-def _count_tokens(body: bytes) -> None:
+def _count_tokens(body: bytes, keys: int) -> None:
     """Count outside of strings, which is what is really opened, named and held."""
-    if body.count(b'"') > _QUOTES:
-        raise _too_rich()
+    quotes = 4 * (keys + limits.JSON_VALUES)  # twice what strings need, for escaped ones
+    if body.count(b'"') > quotes:
+        raise _too_rich(keys)
     structure = _STRING.sub(b"", body).translate(None, _OTHER)
     opened = structure.count(b"[") + structure.count(b"{")
-    if (
-        structure.count(b":") > limits.JSON_KEYS
-        or opened + structure.count(b",") > limits.JSON_VALUES
-    ):
-        raise _too_rich()
+    if structure.count(b":") > keys or opened + structure.count(b",") > limits.JSON_VALUES:
+        raise _too_rich(keys)
     depth = 0
     for token in structure:
         depth += (token in b"[{") - (token in b"]}")
         if depth > limits.JSON_DEPTH:
-            raise _too_rich()
+            raise _too_rich(keys)
 
 
-def _too_rich() -> Malformed:
+def _too_rich(keys: int) -> Malformed:
     return Malformed(
         "The JSON is too deep or has too many keys.",
-        f"Stay within {limits.JSON_DEPTH} levels and {limits.JSON_KEYS} keys.",
+        f"Stay within {limits.JSON_DEPTH} levels and {keys} keys.",
     )
 
 

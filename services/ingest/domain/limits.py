@@ -10,8 +10,14 @@ READ_SECONDS = 10.0  # Twilio gives up after 15 s in all, so 5 s are left for Ka
 RETRY_AFTER_SECONDS = 5  # longer than a leader election in Kafka usually takes
 
 JSON_DEPTH = 64  # real payloads are below 12 deep
-JSON_KEYS = 10_000
-JSON_VALUES = 100_000  # a 4 MiB body of `1,1,1,…` would be two million objects of 32 bytes
+JSON_KEYS = 10_000  # an object around each, with a name of its own, takes 260 bytes: 3 MiB
+# Meta sends at most 1 000 updates at once. A status with everything has 30 keys, a message with its
+# contact, its change and its entry 30, a card with addresses 60: 60 000 keys, 16 MiB of objects.
+JSON_KEYS_META = 60_000
+# As many as keys, and what lists hold besides, 40 in each of those updates; a 4 MiB body of
+# `1,1,1,…` would be two million objects of 32 bytes.
+JSON_VALUES = 100_000
+PARTS = 2_000  # of one request: twice Meta's largest batch, and each takes 0.1 to 0.4 ms
 
 REQUEST = 64 * 1024  # bytes a request counts for at least: its headers, events, buffers
 IN_FLIGHT = 256 * MIB  # 4 096 small requests: 40 s of 100 a second while Kafka makes us wait

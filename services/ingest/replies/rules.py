@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.ingest.domain.addresses import AddressRefused, check_file
 from services.ingest.domain.conversations import Conversation
 from services.ingest.senders.contract import Reply, Sender
 from services.ingest.store import Document
@@ -52,13 +53,27 @@ def _check_content(known: Conversation, reply: Reply, sender: Sender) -> None:
         )
     ours = {file.reference for file in known.files}
     for file in reply.files:
-        if file.reference.startswith("blob:") and file.reference not in ours:
+        if not file.reference.startswith("blob:"):
+            _check_address(file.reference, sender)
+        elif file.reference not in ours:
             raise ApiError(
                 422,
                 "unknown-attachment",
                 "An attachment is no file of this conversation.",
                 "Refer to a file of this conversation, or to an https address.",
             )
+
+
+def _check_address(reference: str, sender: Sender) -> None:
+    try:
+        check_file(reference, by_us=sender.carries)
+    except AddressRefused as refused:
+        raise ApiError(
+            422,
+            "attachment-unreachable",
+            f"An attachment cannot be fetched: {refused}.",
+            "Refer to a file at an https address with a public host's full name.",
+        ) from None
 
 
 def _check_loop(known: Conversation, reply: Reply, sender: Sender) -> None:

@@ -6,7 +6,7 @@ made of envelope, headers and body. The Date is the sender's claim and counts fo
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parseaddr
@@ -36,6 +36,10 @@ CHANNEL = "email"
 _NOBODY_ANSWERS = frozenset({"bounce", "loop"})  # an agent's next reply must not go to a daemon
 
 
+Known = Callable[[Message, Content], str | None]
+"""What tells a provider's own id of a mail from the mail itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailEnvelope:
     """Who sent a mail and to which of our addresses, as the transport tells it.
@@ -49,12 +53,13 @@ class MailEnvelope:
 
 
 def translate_mail(
-    raw: bytes, envelope: MailEnvelope, builder: Builder, own_id: str | None = None
+    raw: bytes, envelope: MailEnvelope, builder: Builder, own_id: str | Known | None = None
 ) -> Parsed:
     """Translate one mail, as bytes of RFC 5322, to contact events and the blob they refer to.
 
     Pure, some milliseconds of work. `own_id` is the provider's own id of this delivery, the same
-    when it comes again; without one it is made of envelope and bytes. Raises `Unparseable` for a
+    when it comes again, or what tells it from the mail; without one it is made of envelope and
+    bytes. Raises `Unparseable` for a
     mail beyond a limit and nothing else. The builder should not vouch for times; its account's
     option `address`, if there is one, is our mailbox.
     """
@@ -63,7 +68,8 @@ def translate_mail(
     account = builder.account
     blob = Blob(builder.ids.blob_id(account.provider, account.name, digest), raw)
     said = content_of(mail)
-    translation = _Translation(mail, said, envelope, builder, own_id or f"mail-{digest}", blob.id)
+    told = own_id(mail, said) if callable(own_id) else own_id
+    translation = _Translation(mail, said, envelope, builder, told or f"mail-{digest}", blob.id)
     events, broken = each([translation], _Translation.events, lambda _: raw)
     ignored = () if events or broken else ("receipt",)
     return Parsed(tuple(events), tuple(broken), ignored, (blob,) if events else ())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.adapters.building import Builder, json_object, kept_whole
+from services.ingest.adapters.building import Builder, json_object, kept_whole, room_for_parts
 from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.adapters.payloads.json_parts import Translation, message_event, translated
 from services.ingest.adapters.request import ChannelAccount, RawRequest
@@ -65,9 +65,9 @@ class Helpdesk(ABC):
     def translate(self, builder: Builder, part: dict[str, Any]) -> Translation:
         """Return what one part means; raise `Ignored` for one that concerns no customer."""
 
-    def split(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
+    def split(self, payload: dict[str, Any]) -> Iterable[dict[str, Any]]:
         """Return payloads of one part each; most helpdesks send nothing else."""
-        return [payload]
+        return (payload,)
 
     def parse(
         self, request: RawRequest, account: ChannelAccount, received_at: datetime, ids: KeyedIds
@@ -75,13 +75,14 @@ class Helpdesk(ABC):
         """Translate one event, in all its parts; the helpdesk's clock is vouched for."""
         if not request.body:
             return Parsed(ignored=("empty",))  # a test call, or a request without a body
-        parts = self.split(json_object(request.body))
+        payload = json_object(request.body)
         builder = Builder(account, received_at, ids, vouched=True)
 
         def as_body(part: dict[str, Any]) -> bytes:
-            return request.body if len(parts) == 1 else json.dumps(part).encode()
+            return request.body if part is payload else json.dumps(part).encode()
 
-        return translated(parts, lambda part: self.translate(builder, part), as_body)
+        room, parts = room_for_parts(request.body), self.split(payload)
+        return translated(parts, lambda part: self.translate(builder, part), as_body, room)
 
 
 def message(

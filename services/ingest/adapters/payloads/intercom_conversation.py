@@ -1,5 +1,6 @@
 """What an Intercom notification tells of its conversation: whose it is, where, and its parts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from services.ingest.adapters.building import from_unix
@@ -22,15 +23,17 @@ CHANNELS = {
 }
 
 
-def split(note: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a notification for each part of the conversation; as it is if there are not more."""
+def split(note: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a notification for each part of the conversation; as it is if there are not more."""
     data, item = object_at(note, "data"), object_at(note, "data", "item")
     listed = object_at(item, "conversation_parts")
     found = list_at(listed, "conversation_parts")
     if len(found) < 2:
-        return [note]
-    alone = ({**item, "conversation_parts": {**listed, "conversation_parts": [p]}} for p in found)
-    return [{**note, "data": {**data, "item": each}} for each in alone]
+        yield note
+        return
+    for part in found:
+        alone = {**item, "conversation_parts": {**listed, "conversation_parts": [part]}}
+        yield {**note, "data": {**data, "item": alone}}
 
 
 def part_of(item: dict[str, Any]) -> dict[str, Any]:

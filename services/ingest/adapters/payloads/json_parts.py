@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any, TypeVar
 
 from services.ingest.adapters.building import Builder, each
-from services.ingest.adapters.contract import Broken, Parsed
+from services.ingest.adapters.contract import Broken, Parsed, Unparseable
+from services.ingest.domain import limits
 from services.ingest.domain.json_fields import string_at, value_at
 from services.ingest.domain.text import clean
 from shared.events import Event
@@ -28,19 +30,28 @@ Translation = Iterable[Event]
 
 
 def translated(
-    parts: Iterable[T], translate: Callable[[T], Translation], as_body: Callable[[T], bytes]
+    parts: Iterable[T],
+    translate: Callable[[T], Translation],
+    as_body: Callable[[T], bytes],
+    room: int = limits.MAIL + limits.PART,
 ) -> Parsed:
-    """Translate every part: into events, a name among the ignored, or a `BrokenPart`."""
+    """Translate every part: into events, a name among the ignored, or a `BrokenPart`.
+
+    `room` is as in `each`. Raises `Unparseable` for more parts than any provider sends.
+    """
     ignored: list[str] = []
+    seen = count(1)
 
     def events_of(part: T) -> Iterable[Event]:
+        if next(seen) > limits.PARTS:
+            raise Unparseable("body: too many parts")
         try:
             return tuple(translate(part))
         except Ignored as told:
             ignored.append(told.name)
             return ()
 
-    events, broken = each(parts, events_of, as_body)
+    events, broken = each(parts, events_of, as_body, room)
     return Parsed(tuple(events), tuple(broken), tuple(ignored))
 
 

@@ -26,6 +26,7 @@ class MetaHook(Adapter):
     """A webhook of a Meta app: signed with the app's secret, no time in it."""
 
     max_body = limits.BODY_META
+    max_keys = limits.JSON_KEYS_META
     scheme = Hmac(header="x-hub-signature-256", secret="app_secret", prefix="sha256=")
     more_secrets = frozenset({"verify_token"})
 

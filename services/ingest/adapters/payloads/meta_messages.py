@@ -20,6 +20,7 @@ from services.ingest.adapters.payloads.json_parts import (
 )
 from services.ingest.adapters.payloads.meta import window_after
 from services.ingest.adapters.payloads.meta_content import attachments_of, kind_of, text_of
+from services.ingest.domain import limits
 from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.domain.text import cut, short
 from shared.contact_points import contact_point
@@ -147,6 +148,8 @@ def _receipt(status: str) -> Callable[[Builder, Item, dict[str, Any]], Translati
         common = _common(builder, item)
         ids = [one for one in list_at(receipt, "mids") if isinstance(one, str) and one]
         ids += [one for one in (string_at(receipt, "mid"),) if one]
+        if len(ids) > limits.PARTS:
+            raise Broken("mids: too many")
         if ids:
             return [
                 builder.event(

@@ -20,7 +20,6 @@ from services.ingest.domain.text import clean
 from shared.clock import event_time, to_milliseconds
 from shared.contact_points import InvalidContactPoint, parse_contact_point
 from shared.events import Event
-from shared.events.contact import CONTACT_EVENTS
 from shared.events.contact_data import (
     ContactData,
     ContactPointChangedData,
@@ -29,12 +28,11 @@ from shared.events.contact_data import (
 )
 from shared.events.customers import CustomerRecorded, CustomerRecordedData
 from shared.events.envelope import Moment, Record
+from shared.events.topics import CONTACT_INBOX
 from shared.ids import KeyedIds, derived_id, is_conversation_id
 from shared.streams.publisher import EventTooLarge, outgoing
 
-_TYPES: dict[str, type[Event]] = {
-    kind.wire_type: kind for kind in (*CONTACT_EVENTS, CustomerRecorded)
-}
+_TYPES: dict[str, type[Event]] = {kind.wire_type: kind for kind in CONTACT_INBOX.events}
 _OURS = "throughline."
 _TIME = TypeAdapter(Moment)
 _OUTSIDE = ("greater_than_equal", "less_than_equal")  # of a number, too: those are not written
@@ -80,7 +78,8 @@ def translate(items: Sequence[dict[str, Any]], stamp: Stamp) -> tuple[list[Event
         except InvalidContactPoint as error:
             errors.append(ItemError(index, "invalid-contact-point", error.problem, error.fix))
         except ValidationError as error:
-            errors.append(ItemError(index, "invalid", _describe(error), "See /schemas in docs."))
+            fix = f"See /schemas/inbox/{item['type']}.json."
+            errors.append(ItemError(index, "invalid", _describe(error), fix))
     return events, errors
 
 

@@ -80,14 +80,11 @@ def customer_of(
 
 def contact_of(part: Part, customer: Customer) -> dict[str, Any]:
     """Return the listed contact that is this customer; never that of another one."""
-    contacts = [contact for contact in list_at(part.value, "contacts") if isinstance(contact, dict)]
-    for contact in contacts:
-        same_id = customer.bsuid and string_at(contact, "user_id") == customer.bsuid
-        if same_id or (customer.phone and string_at(contact, "wa_id") == customer.phone):
-            return contact
+    if contact := part.contacts.of(customer.bsuid, customer.phone):
+        return contact
     nobody_named = not (customer.bsuid or customer.parent or customer.phone)
-    alone = len(contacts) == 1 and len(list_at(part.value, part.kind)) == 1
-    return contacts[0] if nobody_named and alone else {}
+    alone = part.contacts.alone() if len(list_at(part.value, part.kind)) == 1 else None
+    return alone or {} if nobody_named else {}
 
 
 def common_of(builder: Builder, part: Part, customer: Customer) -> dict[str, Any]:

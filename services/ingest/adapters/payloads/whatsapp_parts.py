@@ -17,6 +17,35 @@ IGNORED_FIELDS = frozenset(
 )
 
 
+class Contacts:
+    """The contacts that a change lists, found by their ids: asked for with every part of it."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self._listed = [one for one in list_at(value, "contacts") if isinstance(one, dict)]
+        self._by_user_id = _places(self._listed, "user_id")
+        self._by_number = _places(self._listed, "wa_id")
+
+    def of(self, user_id: str | None, number: str | None) -> dict[str, Any] | None:
+        """Return the first contact of that user id or of that number, or None."""
+        found = (self._by_user_id.get(user_id), self._by_number.get(number))
+        places = [place for place in found if place is not None]
+        return self._listed[min(places)] if places else None
+
+    def alone(self) -> dict[str, Any] | None:
+        """Return the contact that is the only one listed, or None."""
+        return self._listed[0] if len(self._listed) == 1 else None
+
+
+def _places(listed: list[dict[str, Any]], name: str) -> dict[str | None, int]:
+    """Return where in the list the first contact of each id is."""
+    ids = ((string_at(contact, name), place) for place, contact in enumerate(listed))
+    found: dict[str | None, int] = {}
+    for own_id, place in ids:
+        if own_id is not None:
+            found.setdefault(own_id, place)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One message or status with what stands around it."""
@@ -25,6 +54,7 @@ class Part:
     body: Any
     value: dict[str, Any]
     field: str
+    contacts: Contacts
 
     def as_payload(self) -> bytes:
         """Return a payload that holds only this part."""
@@ -50,5 +80,8 @@ def split(payload: Any) -> tuple[list[Part], list[str]]:
 
 def _parts_of(field: str, value: dict[str, Any]) -> Iterator[Part]:
     names = (*LISTS, *((field,) if field not in LISTS else ()))
-    known = [Part(name, body, value, field) for name in names for body in list_at(value, name)]
-    yield from known or [Part("unknown", value, {}, field)]
+    contacts = Contacts(value)
+    known = [
+        Part(name, body, value, field, contacts) for name in names for body in list_at(value, name)
+    ]
+    yield from known or [Part("unknown", value, {}, field, Contacts({}))]
