@@ -21,6 +21,7 @@ from services.ingest.adapters.email import is_for
 from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.handlers import Intake
+from services.ingest.smtp_data import DataServer
 from shared.errors import Unavailable
 from shared.observability import UNWATCHED, Progress
 
@@ -122,13 +123,8 @@ def _request(envelope: Envelope, recipients: Iterable[str]) -> RawRequest:
     return RawRequest(content, (("envelope-from", sender), *to))
 
 
-class _MailServer(SMTP):
-    """One connection; a line of a body may be as long as a mail: a relay would bounce our refusal.
-
-    (That keeps up to one more mail in memory. Commands have aiosmtpd's own, short limit.)
-    """
-
-    line_length_limit = limits.MAIL_LINE
+class _MailServer(DataServer):
+    """One connection, unless there are too many or we are stopping."""
 
     def __init__(self, open_connections: set[Any], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
