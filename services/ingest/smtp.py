@@ -11,6 +11,7 @@ letter.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, cast
 
 from aiosmtpd.lmtp import LMTP
@@ -178,26 +179,29 @@ MailProtocol = Literal["smtp", "lmtp"]
 _SERVERS: Mapping[str, type[_MailServer]] = {"smtp": _MailServer, "lmtp": _LocalMailServer}
 
 
+def mail_session(
+    handler: MailHandler, open_sessions: set[Any], name: str, protocol: MailProtocol = "smtp"
+) -> SMTP:
+    """Return what talks to one relay, on the running loop; it counts among the `open_sessions`."""
+    return _SERVERS[protocol](
+        open_sessions,
+        handler,
+        data_size_limit=limits.MAIL,
+        enable_SMTPUTF8=True,
+        hostname=name,
+        ident="Throughline",
+        timeout=limits.MAIL_IDLE_SECONDS,
+        loop=asyncio.get_running_loop(),
+    )
+
+
 @contextlib.asynccontextmanager
 async def mail_server(
     handler: MailHandler, host: str, port: int, name: str, protocol: MailProtocol = "smtp"
 ) -> AsyncIterator[asyncio.Server]:
     """Serve SMTP or LMTP on the running loop while the block runs."""
     loop = asyncio.get_running_loop()
-    connections: set[Any] = set()
-
-    def connect() -> SMTP:
-        return _SERVERS[protocol](
-            connections,
-            handler,
-            data_size_limit=limits.MAIL,
-            enable_SMTPUTF8=True,
-            hostname=name,
-            ident="Throughline",
-            timeout=limits.MAIL_IDLE_SECONDS,
-            loop=loop,
-        )
-
+    connect = partial(mail_session, handler, set(), name, protocol)
     server = await loop.create_server(connect, host, port)
     async with server:
         yield server
