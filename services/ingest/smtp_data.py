@@ -77,8 +77,7 @@ async def read_data(
     """
     data = MailData(limit)
     while (rest := data.take(await _chunk(reader))) is None:
-        received()
-        await asyncio.sleep(0)  # more may be there already: first come the others
+        received()  # and the loop turns: there is nothing more until others had their turn
     reader.feed_data(rest)  # the reader is empty: nothing was awaited since
     received()
     return data.content()
@@ -104,8 +103,6 @@ class DataServer(SMTP):
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd names it
         """Read a mail and hand it on, once somebody is named whom it is for."""
         assert self.envelope is not None
-        if await self.check_helo_needed():
-            return
         if not self.envelope.rcpt_tos:
             await self.push("503 5.5.1 Name a recipient first")
         elif arg:

@@ -20,11 +20,11 @@ class Skipping(asyncio.SelectorEventLoop):
 
 
 class Wire(asyncio.Transport):
-    """The other end: remembers what was said, and whether it was hung up."""
+    """The other end: remembers what was said, and whether we take more."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said, self.closed = b"", False
+        self.said, self.closed, self.paused = b"", False, False
 
     def write(self, data: Any) -> None:
         """Take what we say."""
@@ -39,10 +39,12 @@ class Wire(asyncio.Transport):
         self.closed = True
 
     def pause_reading(self) -> None:
-        """Change nothing: a test sends little."""
+        """Let the relay wait before it sends more."""
+        self.paused = True
 
     def resume_reading(self) -> None:
-        """Change nothing."""
+        """Let the relay send again."""
+        self.paused = False
 
 
 class Relay:

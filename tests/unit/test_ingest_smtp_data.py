@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.ingest.domain import limits
 from services.ingest.smtp import MailHandler, MailProtocol, mail_server
+from services.ingest.smtp_data import read_data
 from tests.support.builders_ingest import DOORS, Fakes
 from tests.support.mail_session import Relay, on_skipping_loop
 
@@ -26,18 +27,21 @@ MAIL_CPU_SECONDS = 1.0  # six times what it takes, the client's share included
 
 @dataclass
 class Kept(MailHandler):
-    """Keeps mails as they came, at once."""
+    """Keeps mails as they came, once it may: at once unless a test has it wait."""
 
     mails: list[bytes] = field(default_factory=list)
+    may_keep: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         super().__init__(DOORS, Fakes().intake())
+        self.may_keep.set()
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd names it
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Keep the mail."""
         assert isinstance(envelope.content, bytes)
+        await self.may_keep.wait()
         self.mails.append(envelope.content)
         return "250 2.0.0 Kept"
 
@@ -151,12 +155,38 @@ def test_a_mail_that_never_ends_is_cut_off_and_its_text_is_no_command() -> None:
     in_data(told)
 
 
+async def test_a_mail_that_breaks_off_is_none() -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"x\r\n.")
+    reader.feed_eof()
+    with pytest.raises(asyncio.CancelledError):
+        await read_data(reader, limits.MAIL, lambda: None)
+
+
 def test_many_commands_at_once_let_others_have_their_turn() -> None:
     async def told(relay: Relay, mails: list[bytes]) -> None:
         answers = await relay.say(b"x" + END + b"\r\n" * 10_000)
         assert 0 < len(answers) < 100  # in 20 turns of the loop
 
     in_data(told)
+
+
+def test_a_relay_that_sends_on_while_its_mail_is_kept_has_to_wait() -> None:
+    async def scenario() -> None:
+        handler = Kept()
+        handler.may_keep.clear()
+        relay = Relay(handler)
+        await relay.begin(SENDER, SUPPORT)
+        await relay.say(b"x" + END)
+        for _ in range(2):
+            assert not relay.wire.paused
+            await relay.say(b"NOOP\r\n" * (limits.MAIL_BUFFER // 6 + 1))
+        assert relay.wire.paused
+        handler.may_keep.set()
+        assert await relay.wait(0) != []
+        relay.hang_up()
+
+    on_skipping_loop(scenario)
 
 
 @dataclass
