@@ -151,7 +151,9 @@ class _MailServer(DataServer):
             super().data_received(data)
 
     def eof_received(self) -> bool | None:
-        return super().eof_received() if self in self._open else None
+        if self in self._open:
+            super().eof_received()  # ends what we do for it, maybe before that can hang up
+        return False  # hang up
 
 
 class _LocalMailServer(_MailServer, LMTP):

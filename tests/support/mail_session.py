@@ -50,9 +50,15 @@ class Wire(asyncio.Transport):
 class Relay:
     """A relay that is connected to us."""
 
-    def __init__(self, handler: MailHandler, protocol: MailProtocol = "smtp") -> None:
+    def __init__(
+        self,
+        handler: MailHandler,
+        protocol: MailProtocol = "smtp",
+        open_sessions: set[Any] | None = None,
+    ) -> None:
         self.wire, self._heard = Wire(), 0
-        self._session = mail_session(handler, set(), "ingest.example.com", protocol)
+        sessions = set() if open_sessions is None else open_sessions
+        self._session = mail_session(handler, sessions, "ingest.example.com", protocol)
         self._session.connection_made(self.wire)
 
     async def say(self, data: bytes) -> list[bytes]:
@@ -76,6 +82,11 @@ class Relay:
         for command in (f"{hello} x", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA"):
             answers = await self.say(command.encode() + b"\r\n")
         assert answers[-1].startswith(b"354")
+
+    def say_no_more(self) -> None:
+        """End the stream; the connection breaks if we hang up as well, as on a real one."""
+        if not self._session.eof_received():
+            self.hang_up()
 
     def hang_up(self) -> None:
         """Break the connection off."""

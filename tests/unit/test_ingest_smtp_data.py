@@ -155,6 +155,20 @@ def test_a_mail_that_never_ends_is_cut_off_and_its_text_is_no_command() -> None:
     in_data(told)
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_a_relay_that_only_looks_in_takes_nobodys_place(turns: int) -> None:
+    async def scenario() -> None:
+        handler, sessions = Kept(), set[Any]()
+        relay = Relay(handler, open_sessions=sessions)
+        for _ in range(turns):  # of the loop: until it is greeted, and a little later
+            await asyncio.sleep(0)
+        relay.say_no_more()
+        await relay.wait(0)
+        assert sessions == set()
+
+    on_skipping_loop(scenario)
+
+
 async def test_a_mail_that_breaks_off_is_none() -> None:
     reader = asyncio.StreamReader()
     reader.feed_data(b"x\r\n.")
