@@ -93,8 +93,8 @@ async def _chunk(reader: asyncio.StreamReader) -> bytes:
 class DataServer(SMTP):
     """SMTP or LMTP that reads mails by chunks, and gives a slow one its time.
 
-    What is not read yet of a connection is held up to three times `MAIL_BUFFER`. A connection on
-    which nothing comes for its idle time is told to try again, and closed.
+    Of what is not read yet it holds twice `MAIL_BUFFER` and what one look at the network brought
+    (256 KiB). A relay that is silent for the idle time is told to try again, and hung up on.
     """
 
     line_length_limit = limits.MAIL_BUFFER  # aiosmtpd's name for what a stream may hold
