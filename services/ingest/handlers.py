@@ -1,8 +1,9 @@
 """Accepting: verify, translate, make durable, publish. All doors come through here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from services.ingest.accounts import Door
 from services.ingest.adapters.request import RawRequest
@@ -14,6 +15,9 @@ from services.ingest.store import Store, keep, require_first_use
 from shared.clock import Clock
 from shared.events import Event
 from shared.ids import KeyedIds
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _LARGE = 256 * 1024  # bytes; below, a thread costs more than the hash
 
@@ -41,15 +45,15 @@ class Intake:
     async def accept(self, door: Door, request: RawRequest) -> None:
         """Accept a request or mail; raise `SignatureRefused` if it is not authentic."""
         received_at = self.clock.now()
-        if len(request.body) < _LARGE:
-            proof = _proof(door, request, received_at)
-        else:  # hashing, and reading a form for its proof, must not hold up the others
-            proof = await asyncio.to_thread(_proof, door, request, received_at)
+        proof = await _done(request, _proof, door, request, received_at)
         if proof is not None:
             provider = door.adapter.provider
             await require_first_use(self._store, provider, proof, request.body, received_at)
         parsed = await self._read(door.adapter, request, door.account, received_at, self.ids)
-        lost = dead_letters(door.adapter, door.account, request, parsed.broken, received_at)
+        lost: tuple[Event, ...] = ()
+        if parsed.broken:
+            given = door.adapter, door.account, request, parsed.broken, received_at
+            lost = await _done(request, dead_letters, *given)
         await keep(self._store, parsed.blobs)
         await self.publish(door.adapter.provider, [*parsed.events, *lost])
         account = door.account
@@ -73,6 +77,16 @@ class Intake:
         self.meter.observe("ingest_batch_events", len(unique), provider=provider)
         for event in unique:
             self.meter.count("ingest_events_total", provider=provider, type=event.type)
+
+
+async def _done(request: RawRequest, work: Callable[P, T], *given: P.args, **more: P.kwargs) -> T:
+    """Have work on a request done, of a large one in a thread.
+
+    Hashing and encoding it, and reading a form for its proof, must not hold up the others.
+    """
+    if len(request.body) < _LARGE:
+        return work(*given, **more)
+    return await asyncio.to_thread(work, *given, **more)
 
 
 def _proof(door: Door, request: RawRequest, received_at: datetime) -> str | None:

@@ -108,9 +108,8 @@ class IsolatedReader:
 
     async def _have_done(self, work: Callable[..., Any], *given: Any) -> Any:
         """Return what a worker makes of it; raise `Unreadable` if it does not survive that."""
-        job = pickle.dumps((self._seconds, work, given))
-        async with self._turns:
-            return await self._answer(job)
+        async with self._turns:  # a job holds the mail once more: none is made before its turn
+            return await self._answer(pickle.dumps((self._seconds, work, given)))
 
     async def _answer(self, job: bytes) -> Any:
         worker = await self._worker()

@@ -11,6 +11,7 @@ letter.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, cast
 
 from aiosmtpd.lmtp import LMTP
@@ -21,6 +22,7 @@ from services.ingest.adapters.email import is_for
 from services.ingest.adapters.request import RawRequest
 from services.ingest.domain import limits
 from services.ingest.handlers import Intake
+from services.ingest.smtp_data import DataServer
 from shared.errors import Unavailable
 from shared.observability import UNWATCHED, Progress
 
@@ -122,13 +124,8 @@ def _request(envelope: Envelope, recipients: Iterable[str]) -> RawRequest:
     return RawRequest(content, (("envelope-from", sender), *to))
 
 
-class _MailServer(SMTP):
-    """One connection; a line of a body may be as long as a mail: a relay would bounce our refusal.
-
-    (That keeps up to one more mail in memory. Commands have aiosmtpd's own, short limit.)
-    """
-
-    line_length_limit = limits.MAIL_LINE
+class _MailServer(DataServer):
+    """One connection, unless there are too many or we are stopping."""
 
     def __init__(self, open_connections: set[Any], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -154,7 +151,9 @@ class _MailServer(SMTP):
             super().data_received(data)
 
     def eof_received(self) -> bool | None:
-        return super().eof_received() if self in self._open else None
+        if self in self._open:
+            super().eof_received()  # ends what we do for it, maybe before that can hang up
+        return False  # hang up
 
 
 class _LocalMailServer(_MailServer, LMTP):
@@ -182,26 +181,29 @@ MailProtocol = Literal["smtp", "lmtp"]
 _SERVERS: Mapping[str, type[_MailServer]] = {"smtp": _MailServer, "lmtp": _LocalMailServer}
 
 
+def mail_session(
+    handler: MailHandler, open_sessions: set[Any], name: str, protocol: MailProtocol = "smtp"
+) -> SMTP:
+    """Return what talks to one relay, on the running loop; it counts among the `open_sessions`."""
+    return _SERVERS[protocol](
+        open_sessions,
+        handler,
+        data_size_limit=limits.MAIL,
+        enable_SMTPUTF8=True,
+        hostname=name,
+        ident="Throughline",
+        timeout=limits.MAIL_IDLE_SECONDS,
+        loop=asyncio.get_running_loop(),
+    )
+
+
 @contextlib.asynccontextmanager
 async def mail_server(
     handler: MailHandler, host: str, port: int, name: str, protocol: MailProtocol = "smtp"
 ) -> AsyncIterator[asyncio.Server]:
     """Serve SMTP or LMTP on the running loop while the block runs."""
     loop = asyncio.get_running_loop()
-    connections: set[Any] = set()
-
-    def connect() -> SMTP:
-        return _SERVERS[protocol](
-            connections,
-            handler,
-            data_size_limit=limits.MAIL,
-            enable_SMTPUTF8=True,
-            hostname=name,
-            ident="Throughline",
-            timeout=limits.MAIL_IDLE_SECONDS,
-            loop=loop,
-        )
-
+    connect = partial(mail_session, handler, set(), name, protocol)
     server = await loop.create_server(connect, host, port)
     async with server:
         yield server

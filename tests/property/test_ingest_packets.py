@@ -5,23 +5,13 @@ from hypothesis import strategies as st
 
 from services.ingest.adapters.payloads.asterisk_packet import fields_of
 from services.ingest.domain.packets import PacketSplitter
+from tests.support.cutting import CUTS, pieces
 
 LINES = st.lists(
     st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1),
     min_size=1,
     max_size=4,
 ).map(lambda lines: "\r\n".join(lines).encode())
-CUTS = st.lists(st.integers(1, 9), min_size=1, max_size=40)
-
-
-def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
-    """Cut a stream into pieces of these lengths, over and over."""
-    found, at = [], 0
-    while at < len(stream):
-        length = cuts[len(found) % len(cuts)]
-        found.append(stream[at : at + length])
-        at += length
-    return found
 
 
 @given(st.lists(LINES.filter(lambda packet: packet.strip()), max_size=6), CUTS, st.booleans())

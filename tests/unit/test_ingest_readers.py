@@ -1,9 +1,12 @@
 """Where requests are translated: real worker processes, and adapters that go wrong in them."""
 
+import asyncio
 import os
+import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -132,3 +135,22 @@ async def test_a_mail_that_kills_who_takes_it_apart_is_unreadable_and_the_next_i
             await reader.part(with_file(PADDING), 3)
     async with isolated() as reader:
         assert await reader.part(with_file(PADDING), 3) == PADDING
+
+
+async def test_a_mail_that_waits_for_its_turn_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    dumps, made = pickle.dumps, []
+
+    def noticed(job: Any) -> bytes:
+        made.append(dumps(job))
+        return made[-1]
+
+    monkeypatch.setattr(pickle, "dumps", noticed)
+    async with isolated() as reader:
+        async with reader._turns:
+            waiting = asyncio.create_task(read(reader, large(b"tell")))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            made_early = len(made)
+        await waiting
+    assert made_early == 0
+    assert len(made) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 import uvloop
 
+from services.ingest import handlers
 from services.ingest.accounts import Door
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.dead_letters import dead_letters
 from services.ingest.domain import limits
 from services.ingest.smtp import MailHandler, MailProtocol, mail_server
 from tests.support.builders_ingest import DOORS, Fakes, payload
@@ -122,6 +125,27 @@ async def test_a_mail_we_cannot_read_is_kept_as_a_dead_letter() -> None:
     assert letter.type == "throughline.dead-letter.recorded.v1"
     assert letter.data.error == "headers: line too long"
     assert letter.data.body == bomb
+
+
+async def test_a_mail_of_too_many_lines_is_kept_whole_and_encoded_off_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = set()
+
+    def noticed(*given: Any) -> Any:
+        threads.add(threading.get_ident())
+        return dead_letters(*given)
+
+    monkeypatch.setattr(handlers, "dead_letters", noticed)
+    fakes = Fakes()
+    lines = b"From: ana.kovac@example.si\r\n" + b"\r\n" * limits.MAIL_LINES
+    async with relay(fakes) as port:
+        await in_thread(deliver, port, [SUPPORT], lines)
+    (letter,) = fakes.publisher.events
+    assert letter.data.error == "mail: too many lines"
+    assert letter.data.body == lines
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_mail_over_the_limit_is_552() -> None:

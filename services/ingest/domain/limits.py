@@ -34,9 +34,10 @@ FILE_NAME = 255  # what file systems take; 200 of them stay far below the topic'
 
 SIGNATURE_HEADER = 1024  # characters; the longest proof we know is Vonage's token with about 420
 
-MAIL_CONNECTIONS = 10  # each holds a mail twice, one line of it a third time: 750 MiB at worst
-MAIL_LINE = 26 * MIB  # one line may be the whole mail: a relay would bounce our refusal of it
-MAIL_IDLE_SECONDS = 60.0
+MAIL_CONNECTIONS = 10  # each holds a mail twice: 500 MiB at worst
+MAIL_BUFFER = 64 * 1024  # bytes; 128 times a command, and little enough to be looked at in 1 ms
+MAIL_IDLE_SECONDS = 60.0  # in which nothing comes; a relay that still sends stops for seconds
+MAIL_DATA_SECONDS = 1_800.0  # for one mail: 25 MiB of it at 120 kbit/s
 MAIL_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8 asks for at least 100
 MAIL_HEADER_LINE = 998  # RFC 5322 §2.1.1
 MAIL_HEADERS = 64 * 1024  # some of the standard library's header parsers are quadratic
