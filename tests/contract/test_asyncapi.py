@@ -137,7 +137,7 @@ def test_a_channel_tells_what_its_topic_is_created_with() -> None:
 @pytest.mark.parametrize("kind", CONTACT_INBOX.events, ids=lambda kind: kind.wire_type)
 def test_what_the_inbox_schema_shows_is_what_ingest_takes(kind: Any) -> None:
     check = jsonschema.Draft202012Validator(inbox_schema(kind))
-    stamp = Stamp(Permission(integrator="demo"), NOW, IDS)
+    stamp = Stamp(Permission(integrator="demo", customer_records=True), NOW, IDS)
     for event in examples()[kind.wire_type]:
         sent = as_sent(event)
         check.validate(sent)

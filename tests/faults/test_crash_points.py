@@ -20,14 +20,17 @@ async def test_a_process_killed_here_loses_and_doubles_nothing(
     events = [
         a_message_received(f"conv_{n % CONVERSATIONS}", event_id=f"evt_{n}") for n in range(EVENTS)
     ]
+    before, after = events[: EVENTS // 2], events[EVENTS // 2 :]
+    await publish(deployment.kafka, deployment.prefix, before)
     if label == "leftovers-published":
-        await _leave_an_outbox_behind(deployment, events)
-    else:
-        await publish(deployment.kafka, deployment.prefix, events)
+        await _leave_an_outbox_behind(deployment)
 
     crashed = deployment.start("tests.support.ledger", THROUGHLINE_CRASH_AT=f"{label}:1")
     assert await crashed.ended() == 137, crashed.log.read_text()
 
+    await publish(
+        deployment.kafka, deployment.prefix, after
+    )  # wherever it died, there is work left
     restarted = deployment.start("tests.support.ledger")
     database = deployment.database("ledger")
     try:
@@ -48,8 +51,7 @@ async def test_a_process_killed_here_loses_and_doubles_nothing(
     assert len({event.id for event in published}) == 2 * EVENTS  # one for the event, one its timer
 
 
-async def _leave_an_outbox_behind(deployment: Deployment, events: list) -> None:
-    await publish(deployment.kafka, deployment.prefix, events)
+async def _leave_an_outbox_behind(deployment: Deployment) -> None:
     first = deployment.start("tests.support.ledger", THROUGHLINE_CRASH_AT="committed:1")
     assert await first.ended() == 137, first.log.read_text()
 
