@@ -134,15 +134,19 @@ def test_times_from_the_future_count_when_they_arrive() -> None:
     assert event.data.occurred_at > early
 
 
-def test_a_batch_all_broken_is_put_aside_once_and_whole() -> None:
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [(1_500, "1500 parts, first id: missing"), (3_000, "body: too many parts")],
+)
+def test_a_batch_all_broken_is_put_aside_once_and_whole(parts: int, error: str) -> None:
     notification = json.loads(payload("whatsapp", "text"))
     value = notification["entry"][0]["changes"][0]["value"]
-    value["messages"] = [{"type": "text"}] * 3_000
+    value["messages"] = [{"type": "text"}] * parts
     value["contacts"] *= 300
     body = json.dumps(notification).encode()
     (letter,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
     assert letter.data.body == body
-    assert letter.data.error == "3000 parts, first id: missing"
+    assert letter.data.error == error
 
 
 def test_numbers_no_store_could_keep_come_back_as_text() -> None:

@@ -90,11 +90,17 @@ def _as_cloud_event(request: RawRequest, account: ChannelAccount) -> dict[str, A
 def _key(account: ChannelAccount) -> ApiKeyPolicy:
     """Return what the events API's rules ask for: this account only, its times trusted.
 
-    An integrator's own name has no slash, so no two senders can ever share an id.
+    So is its word on whose contact points are whose: each request is signed. An integrator's own
+    name has no slash, so no two senders can ever share an id.
     """
     named = f"{account.provider}/{account.name}"
     return ApiKeyPolicy.model_construct(
-        integrator=named, prefix="", sha256="", channel_accounts=(named,), trusted_time=True
+        integrator=named,
+        prefix="",
+        sha256="",
+        channel_accounts=(named,),
+        customer_records=True,
+        trusted_time=True,
     )
 
 
