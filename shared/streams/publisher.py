@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from shared.errors import ThroughlineError, Unavailable
 from shared.events import Event, encode
 from shared.events.topics import DEAD_LETTER_TOPIC, HOME, Topic
-from shared.streams.sending import Batch, Given, Outgoing, Sending, failure
+from shared.streams.sending import Given, Outgoing, RecordBatch, Sending, failure
 
 _REQUEST_TIMEOUT_MS = 8_000  # below ACK_TIMEOUT, so that a batch expires before its waiter does
 ACK_TIMEOUT = 10.0  # seconds: a provider hangs up after 10 to 15
@@ -171,7 +171,7 @@ class Publisher:
             for _, done in waiting:
                 _settle(done, error)
             return
-        failed: dict[int, list[Batch]] = {}
+        failed: dict[int, list[RecordBatch]] = {}
         for batch in batches:
             if batch.error is not None:
                 for number in {one.number for one in batch.given}:

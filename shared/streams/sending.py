@@ -49,7 +49,7 @@ class Given:
 
 
 @dataclass(eq=False, slots=True)
-class Batch:
+class RecordBatch:
     """Records that go to one partition together, and Kafka's answer once it is sent."""
 
     builder: Any
@@ -76,7 +76,7 @@ class Sending:
     def __init__(self, producer: Any, prefix: str) -> None:
         self._producer, self._prefix = producer, prefix
 
-    async def answered(self, given: Sequence[Given]) -> list[Batch]:
+    async def answered(self, given: Sequence[Given]) -> list[RecordBatch]:
         """Send records, and those of a batch that was too large once more, each alone.
 
         Kafka's limit is one of batches: that of many small records says nothing about any of them.
@@ -88,10 +88,12 @@ class Sending:
         alone = await self._send_batches([one for b in again for one in b.given], alone=True)
         return [b for b in batches if b not in again] + alone
 
-    async def _send_batches(self, given: Sequence[Given], *, alone: bool = False) -> list[Batch]:
+    async def _send_batches(
+        self, given: Sequence[Given], *, alone: bool = False
+    ) -> list[RecordBatch]:
         """Send records in batches, or each `alone`; return them once Kafka has answered all."""
-        open_batches: dict[tuple[str, int], Batch] = {}
-        sent: list[Batch] = []
+        open_batches: dict[tuple[str, int], RecordBatch] = {}
+        sent: list[RecordBatch] = []
 
         async def dispatch(place: tuple[str, int]) -> None:
             batch = open_batches.pop(place)
@@ -108,7 +110,7 @@ class Sending:
                 await dispatch(place)
                 batch = None
             if batch is None:
-                batch = open_batches[place] = Batch(self._producer.create_batch())
+                batch = open_batches[place] = RecordBatch(self._producer.create_batch())
                 batch.append(one)
         for place in list(open_batches):
             await dispatch(place)
@@ -124,7 +126,7 @@ class Sending:
         return topic, partition_of(record.key, len(partitions))
 
 
-def failure(failed: Sequence[Batch], number: int) -> BaseException | None:
+def failure(failed: Sequence[RecordBatch], number: int) -> BaseException | None:
     """Return what a caller is told: that it must try again, before that some are too large."""
     for batch in failed:
         if not isinstance(batch.error, _TOO_LARGE):

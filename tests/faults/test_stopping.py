@@ -1,14 +1,12 @@
 """SIGTERM under load, health while a store is away, and loops that die or hang."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.local.ports import free_port
 from deploy.local.stack import Stack
 from shared.observability import health
 from tests.support import ledger
@@ -62,13 +60,7 @@ async def inside(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[ledger.Service, asyncio.Task[int], asyncio.Event]]:
     """A ledger in this very process, so that a test can reach into it."""
-    for name in [name for name in os.environ if name.startswith("THROUGHLINE_")]:
-        monkeypatch.delenv(name)
-    for name, value in deployment.environment().items():
-        if name.startswith("THROUGHLINE_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("THROUGHLINE_PROFILE_OPS_PORT", str(free_port()))
-    service, stop = ledger.create_app(), asyncio.Event()
+    service, stop = ledger.in_this_process(deployment, monkeypatch), asyncio.Event()
     running = asyncio.create_task(service.serve(stop))
     yield service, running, stop
     stop.set()

@@ -56,11 +56,12 @@ def _unquoted(written: bytes) -> bytes:
     if b"%" not in written:
         return written.replace(b"+", b" ")
     lone, decoded = 0, []
-    for piece in _pieces(written):
-        lone += len(_LONE_PERCENT.findall(piece))
+    for piece in _pieces(written.replace(b"+", b" ")):
+        whole, found = _LONE_PERCENT.subn(b"%25", piece)  # what is no escape stays as it is
+        lone += found
         if lone > _LONE_AT_MOST:
             raise UnreadableForm
-        decoded.append(_unescaped(piece.replace(b"+", b" ")))
+        decoded.append(binascii.a2b_qp(whole.replace(b"=", b"%3D").replace(b"%", b"=")))
     return b"".join(decoded)
 
 
@@ -74,11 +75,6 @@ def _pieces(written: bytes) -> Iterator[bytes]:
             end = cut
         yield written[start:end]
         start = end
-
-
-def _unescaped(piece: bytes) -> bytes:
-    whole = _LONE_PERCENT.sub(b"%25", piece)  # what is no escape stays as it is
-    return binascii.a2b_qp(whole.replace(b"=", b"%3D").replace(b"%", b"="))
 
 
 def _text(raw: bytes) -> str:
