@@ -19,7 +19,7 @@ from services.ingest.adapters.contract import Parsed
 from services.ingest.domain import limits
 from services.ingest.domain.addresses import AddressRefused, target_of
 from services.ingest.domain.channels import ChannelsPolicy
-from services.ingest.listers.contract import FIRST, Lister, Page, Step
+from services.ingest.listers.contract import FIRST, Lister, Page, Question
 from services.ingest.listers.registry import LISTERS
 from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.publisher import EventPublisher, without_doubles
@@ -81,7 +81,7 @@ class Reconciler:
     listed: int = 0
     published: int = 0
     unreadable: int = 0
-    _asked: set[Step] = field(default_factory=set)
+    _asked: set[Question] = field(default_factory=set)
 
     async def run(self, since: datetime) -> None:
         """Publish page by page; raise `NotListed`, `BadPage` or `Unavailable` where it stops."""
@@ -89,14 +89,14 @@ class Reconciler:
             self.listed += len(page.requests)
             await self._take(page)
 
-    async def _pages(self, step: Step, since: datetime) -> AsyncIterator[Page]:
-        """Yield the page of a step, those of what it names, and those that follow."""
-        following: Step | None = step
+    async def _pages(self, question: Question, since: datetime) -> AsyncIterator[Page]:
+        """Yield the page of a question, those of what it names, and those that follow."""
+        following: Question | None = question
         while following is not None:
             if following in self._asked:
                 raise NotListed("The provider's pages go round in a circle.", "Try again later.")
             self._asked.add(following)
-            may_be_gone = following is step and step != FIRST
+            may_be_gone = following is question and question != FIRST
             page = await self._page(following, since, may_be_gone=may_be_gone)
             yield page
             for item in page.items:
@@ -105,16 +105,16 @@ class Reconciler:
                         yield below
             following = page.following
 
-    async def _page(self, step: Step, since: datetime, *, may_be_gone: bool) -> Page:
-        """Return the page of a step; an item the provider has no more counts as not read."""
+    async def _page(self, question: Question, since: datetime, *, may_be_gone: bool) -> Page:
+        """Return the page of a question; an item the provider has no more counts as not read."""
         account = self.door.account
-        answer = await self._answer(self.lister.compose(account, since, step))
+        answer = await self._answer(self.lister.compose(account, since, question))
         if answer.status in _GONE and may_be_gone:
             self.unreadable += 1
             return Page()
         if answer.status != 200:
             raise _refused(f"HTTP {answer.status}")
-        return self.lister.read(answer, account, since, step)
+        return self.lister.read(answer, account, since, question)
 
     async def _take(self, page: Page) -> None:
         """Translate as the hook would, keep and publish; what is listed needs no dead letter."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import ChannelAccount
-from services.ingest.listers.contract import FIRST, Page, Step
+from services.ingest.listers.contract import FIRST, Page, Question
 from services.ingest.listers.registry import LISTERS
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.registry import SENDERS
@@ -27,17 +27,17 @@ LISTING: dict[str, ChannelAccount] = {
 """The fixtures' channel accounts with what listing needs."""
 
 
-def asked(provider: str, step: Step = FIRST, since: datetime = SINCE) -> Call:
-    """Return the call of a step, which goes to a host of the provider's sender."""
-    call = LISTERS[provider].compose(LISTING[provider], since, step)
+def asked(provider: str, question: Question = FIRST, since: datetime = SINCE) -> Call:
+    """Return the call of a question, which goes to a host of the provider's sender."""
+    call = LISTERS[provider].compose(LISTING[provider], since, question)
     assert call.url.removeprefix("https://").partition("/")[0] in SENDERS[provider].hosts
     return call
 
 
-def answered(provider: str, body: Any, step: Step = FIRST, since: datetime = SINCE) -> Page:
-    """Return the page that a step's answer is read as."""
+def answered(provider: str, body: Any, question: Question = FIRST, since: datetime = SINCE) -> Page:
+    """Return the page that a question's answer is read as."""
     answer = Answer(200, json.dumps(body).encode())
-    return LISTERS[provider].read(answer, LISTING[provider], since, step)
+    return LISTERS[provider].read(answer, LISTING[provider], since, question)
 
 
 def listed_events(provider: str, page: Page, account: ChannelAccount | None = None) -> list[Any]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from services.ingest.adapters.registry import ADAPTERS
-from services.ingest.listers.contract import FIRST, BadPage, Step
+from services.ingest.listers.contract import FIRST, BadPage, Question
 from services.ingest.listers.registry import LISTERS
 from services.ingest.listers.twilio import TwilioLister
 from services.ingest.listers.vonage import VonageLister
@@ -90,7 +90,7 @@ def test_twilio_is_asked_for_the_messages_from_that_day_on() -> None:
 def test_twilios_next_page_is_the_one_it_names_on_its_own_host() -> None:
     path = f"/2010-04-01/Accounts/{SID}/Messages.json?PageSize=100&Page=1&PageToken=PASM01"
     page = TwilioLister().read(twilio_page(following=path), TWILIO, SINCE, FIRST)
-    assert page.following == Step("page", (path,))
+    assert page.following == Question("page", (path,))
     assert (
         TwilioLister().compose(TWILIO, SINCE, page.following).url == f"https://api.twilio.com{path}"
     )
@@ -183,39 +183,45 @@ def test_an_odd_entry_is_a_request_like_any_other_and_breaks_nothing(odd: Any) -
 
 
 LISTS = {
-    "chatwoot": [(FIRST, ("data", "payload")), (Step("messages", ("{}", "")), ("payload",))],
+    "chatwoot": [(FIRST, ("data", "payload")), (Question("messages", ("{}", "")), ("payload",))],
     "instagram": [(FIRST, ("data",))],
-    "intercom": [(Step("search", ("app", "")), ("conversations",))],
+    "intercom": [(Question("search", ("app", "")), ("conversations",))],
     "mailgun": [(FIRST, ("items",))],
     "messenger": [(FIRST, ("data",))],
     "postmark": [(FIRST, ("InboundMessages",))],
     "slack": [
-        (Step("channels", ("T0", "U0", "")), ("channels",)),
-        (Step("history", ("T0", "U0", "C0", "")), ("messages",)),
-        (Step("replies", ("T0", "U0", "C0", "1.000000", "")), ("messages",)),
+        (Question("channels", ("T0", "U0", "")), ("channels",)),
+        (Question("history", ("T0", "U0", "C0", "")), ("messages",)),
+        (Question("replies", ("T0", "U0", "C0", "1.000000", "")), ("messages",)),
     ],
 }
-STEPS = [(provider, step, path) for provider, steps in LISTS.items() for step, path in steps]
+QUESTIONS = [
+    (provider, question, path)
+    for provider, questions in LISTS.items()
+    for question, path in questions
+]
 
 
 def test_every_lister_that_fetches_is_tried_with_odd_lists() -> None:
     assert set(LISTS) == set(LISTERS) - {"twilio", "vonage"}
 
 
-@pytest.mark.parametrize(("provider", "step", "path"), STEPS)
+@pytest.mark.parametrize(("provider", "question", "path"), QUESTIONS)
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"ok": true}', b"[" * 9_999])
-def test_what_is_no_list_is_said(provider: str, step: Step, path: Any, body: bytes) -> None:
+def test_what_is_no_list_is_said(provider: str, question: Question, path: Any, body: bytes) -> None:
     with pytest.raises(BadPage):
-        LISTERS[provider].read(Answer(200, body), LISTING[provider], SINCE, step)
+        LISTERS[provider].read(Answer(200, body), LISTING[provider], SINCE, question)
 
 
-@pytest.mark.parametrize(("provider", "step", "path"), STEPS)
+@pytest.mark.parametrize(("provider", "question", "path"), QUESTIONS)
 @pytest.mark.parametrize("odd", [None, 7, "x", [], {}, {"id": []}, {"id": {}, "ts": 7, "to": 7}])
-def test_an_odd_entry_breaks_no_list(provider: str, step: Step, path: Any, odd: Any) -> None:
+def test_an_odd_entry_breaks_no_list(
+    provider: str, question: Question, path: Any, odd: Any
+) -> None:
     found: Any = [odd]
     for name in reversed(path):
         found = {name: found}
-    page = answered(provider, {"ok": True, **found}, step)
+    page = answered(provider, {"ok": True, **found}, question)
     for request in page.requests:
         read(ADAPTERS[provider], request, LISTING[provider], NOW, IDS)
     assert page.items == ()

@@ -7,12 +7,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.listers.contract import FIRST, Page, Step
+from services.ingest.listers.contract import FIRST, Page, Question
 from tests.support.builders_ingest import parse, payload
 from tests.support.builders_listers import SINCE, answered, asked, listed_events
 
 APP = "a1b2c3d4"
-CONVERSATION = Step("conversation", (APP, "215468900000001"))
+CONVERSATION = Question("conversation", (APP, "215468900000001"))
 
 
 def item_of(name: str) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def test_intercom_is_asked_first_what_the_webhooks_call_the_app() -> None:
     assert (call.method, call.url) == ("GET", "https://api.intercom.io/me")
     assert call.headers["authorization"] == "Bearer t"
     page = answered("intercom", {"type": "admin", "id": "7", "app": {"id_code": APP}})
-    assert page == Page(following=Step("search", (APP, "")))
+    assert page == Page(following=Question("search", (APP, "")))
 
 
 def test_intercom_is_searched_from_the_day_before_on() -> None:
-    call = asked("intercom", Step("search", (APP, "c2")))
+    call = asked("intercom", Question("search", (APP, "c2")))
     assert (call.method, call.url) == ("POST", "https://api.intercom.io/conversations/search")
     before = int((SINCE - timedelta(days=1)).timestamp())
     assert json.loads(call.body) == {
@@ -55,10 +55,12 @@ def test_intercom_is_searched_from_the_day_before_on() -> None:
 def test_each_conversation_that_changed_is_fetched() -> None:
     new, old = ({"id": str(n), "updated_at": int(SINCE.timestamp()) - n} for n in (0, 1))
     found = {"conversations": [new, old], "pages": {"next": {"starting_after": "c2"}}}
-    page = answered("intercom", found, Step("search", (APP, "")))
-    assert page == Page((), (Step("conversation", (APP, "0")),), Step("search", (APP, "c2")))
+    page = answered("intercom", found, Question("search", (APP, "")))
+    assert page == Page(
+        (), (Question("conversation", (APP, "0")),), Question("search", (APP, "c2"))
+    )
     assert asked("intercom", page.items[0]).url == "https://api.intercom.io/conversations/0"
-    last = answered("intercom", {"conversations": [], "pages": {}}, Step("search", (APP, "c2")))
+    last = answered("intercom", {"conversations": [], "pages": {}}, Question("search", (APP, "c2")))
     assert last == Page()
 
 
@@ -136,13 +138,13 @@ def conversation(name: str = "incoming", **changes: Any) -> dict[str, Any]:
     }
 
 
-def conversations(*listed: Any, step: Step = FIRST) -> Page:
-    return answered("chatwoot", {"data": {"meta": {}, "payload": list(listed)}}, step)
+def conversations(*listed: Any, question: Question = FIRST) -> Page:
+    return answered("chatwoot", {"data": {"meta": {}, "payload": list(listed)}}, question)
 
 
 def messages(name: str, *listed: Any, since: Any = SINCE) -> Page:
-    (step,) = conversations(conversation(name)).items
-    return answered("chatwoot", {"meta": {}, "payload": list(listed)}, step, since)
+    (question,) = conversations(conversation(name)).items
+    return answered("chatwoot", {"meta": {}, "payload": list(listed)}, question, since)
 
 
 def test_chatwoot_is_asked_for_conversations_of_every_status() -> None:
@@ -162,8 +164,8 @@ def test_chatwoots_pages_end_where_conversations_are_too_old() -> None:
     page = conversations(conversation(), old)
     assert len(page.items) == 1
     assert "page=2" in asked("chatwoot", page.following or FIRST).url
-    assert conversations(old, step=Step("page", ("2",))) == Page()
-    assert conversations(step=Step("page", ("2",))) == Page()
+    assert conversations(old, question=Question("page", ("2",))) == Page()
+    assert conversations(question=Question("page", ("2",))) == Page()
 
 
 @pytest.mark.parametrize("name", ["incoming", "incoming-email", "incoming-whatsapp", "outgoing"])

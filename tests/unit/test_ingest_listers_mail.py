@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from services.ingest.listers.contract import FIRST, BadPage, Step
+from services.ingest.listers.contract import FIRST, BadPage, Question
 from services.ingest.listers.mailgun import MailgunLister
 from services.ingest.listers.postmark import PAGE
 from tests.support.builders_ingest import parse, payload
 from tests.support.builders_listers import LISTING, SINCE, answered, asked, listed_events
 from tests.support.builders_replies import sending_account
 
-MAIL = Step("mail", ("22c74902-a0c1-4511-8044-000000000001",))
+MAIL = Question("mail", ("22c74902-a0c1-4511-8044-000000000001",))
 EVENTS = "https://api.mailgun.net/v3/mg.example.com/events"
 
 
@@ -39,7 +39,7 @@ def test_postmark_is_asked_for_mails_from_the_day_before_on() -> None:
 
 def test_each_of_postmarks_mails_is_fetched_whole() -> None:
     page = answered("postmark", {"TotalCount": 1, "InboundMessages": [{"MessageID": "m/1"}]})
-    assert (page.requests, page.items, page.following) == ((), (Step("mail", ("m/1",)),), None)
+    assert (page.requests, page.items, page.following) == ((), (Question("mail", ("m/1",)),), None)
     url = asked("postmark", page.items[0]).url
     assert url == "https://api.postmarkapp.com/messages/inbound/m%2F1/details"
 
@@ -52,9 +52,9 @@ def test_a_mail_that_postmark_kept_from_the_hook_is_not_listed() -> None:
 def test_postmarks_next_page_follows_a_full_one() -> None:
     full = {"InboundMessages": [{"MessageID": f"m-{number}"} for number in range(PAGE)]}
     page = answered("postmark", full)
-    assert page.following == Step("page", ("100",))
+    assert page.following == Question("page", ("100",))
     assert "offset=100&" in asked("postmark", page.following).url
-    assert answered("postmark", full, page.following).following == Step("page", ("200",))
+    assert answered("postmark", full, page.following).following == Question("page", ("200",))
 
 
 @pytest.mark.parametrize("name", ["message", "reply", "out-of-office"])
@@ -137,18 +137,18 @@ def test_mailguns_european_region_is_asked_there() -> None:
 
 @pytest.mark.parametrize("name", ["stored", "parsed", "reply", "emoji", "rtl"])
 def test_a_mail_that_mailgun_stored_is_the_one_the_route_told(name: str) -> None:
-    page = answered("mailgun", stored(name), Step("mail", ("k",)))
+    page = answered("mailgun", stored(name), Question("mail", ("k",)))
     assert tuple(listed_events("mailgun", page)) == parse("mailgun", name).events
 
 
 def test_a_mail_to_several_is_told_to_this_mailbox_alone() -> None:
     several = stored(recipients="sales@example.com, support@example.com")
-    page = answered("mailgun", several, Step("mail", ("k",)))
+    page = answered("mailgun", several, Question("mail", ("k",)))
     assert tuple(listed_events("mailgun", page)) == parse("mailgun", "stored").events
 
 
 def test_a_mail_to_another_mailbox_of_the_domain_is_not_ours() -> None:
-    page = answered("mailgun", stored(recipients="sales@example.com"), Step("mail", ("k",)))
+    page = answered("mailgun", stored(recipients="sales@example.com"), Question("mail", ("k",)))
     assert page.requests == ()
 
 

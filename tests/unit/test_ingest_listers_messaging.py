@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from services.ingest.adapters.registry import ADAPTERS
-from services.ingest.listers.contract import FIRST, BadPage, Page, Step
+from services.ingest.listers.contract import FIRST, BadPage, Page, Question
 from tests.support.builders_ingest import IDS, NOW, parse, payload
 from tests.support.builders_listers import LISTING, answered, asked, listed_events
 
 WRITTEN = datetime.fromtimestamp(1762160400, UTC)  # when the fixtures' messages were
 BEFORE = WRITTEN - timedelta(hours=1)
 US = ("T0EXAMPLE", "U0OURBOT")
-HISTORY = Step("history", (*US, "D0ANA", ""))
-THREAD = Step("replies", (*US, "C0HELP", "1762160400.000400", ""))
+HISTORY = Question("history", (*US, "D0ANA", ""))
+THREAD = Question("replies", (*US, "C0HELP", "1762160400.000400", ""))
 
 
 def in_history(name: str) -> dict[str, Any]:
@@ -27,12 +27,14 @@ def in_history(name: str) -> dict[str, Any]:
     return found
 
 
-def slack(*messages: Any, step: Step = HISTORY, since: datetime = BEFORE, **more: Any) -> Page:
-    return answered("slack", {"ok": True, "messages": list(messages), **more}, step, since)
+def slack(
+    *messages: Any, question: Question = HISTORY, since: datetime = BEFORE, **more: Any
+) -> Page:
+    return answered("slack", {"ok": True, "messages": list(messages), **more}, question, since)
 
 
-def query(step: Step) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(asked("slack", step, BEFORE).url).query))
+def query(question: Question) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(asked("slack", question, BEFORE).url).query))
 
 
 def test_slack_is_asked_first_who_we_are() -> None:
@@ -40,18 +42,18 @@ def test_slack_is_asked_first_who_we_are() -> None:
     assert (call.method, call.url) == ("GET", "https://slack.com/api/auth.test")
     assert call.headers["authorization"] == "Bearer xoxb-t"
     page = answered("slack", {"ok": True, "team_id": US[0], "user_id": US[1], "bot_id": "B0"})
-    assert page == Page(following=Step("channels", (*US, "")))
+    assert page == Page(following=Question("channels", (*US, "")))
 
 
 def test_then_for_its_direct_messages_and_channels() -> None:
-    step = Step("channels", (*US, ""))
-    assert query(step) == {"types": "public_channel,im", "limit": "200"}
+    question = Question("channels", (*US, ""))
+    assert query(question) == {"types": "public_channel,im", "limit": "200"}
     found = {"ok": True, "channels": [{"id": "D0ANA"}], "response_metadata": {"next_cursor": "c2"}}
-    page = answered("slack", found, step)
+    page = answered("slack", found, question)
     assert page.items == (HISTORY,)
     assert query(page.following or FIRST)["cursor"] == "c2"
     last = {"ok": True, "channels": [], "response_metadata": {"next_cursor": ""}}
-    assert answered("slack", last, step).following is None
+    assert answered("slack", last, question).following is None
 
 
 def test_a_history_is_asked_for_far_enough_back_to_find_threads() -> None:
@@ -80,7 +82,7 @@ def test_a_file_in_slacks_history_is_the_one_the_event_told() -> None:
 
 def test_a_threads_message_is_the_one_the_event_told() -> None:
     opening = {"ts": THREAD.knows[3], "user": "U0ANA", "text": "Hello", "reply_count": 1}
-    page = slack(opening, in_history("thread"), step=THREAD)
+    page = slack(opening, in_history("thread"), question=THREAD)
     assert tuple(listed_events("slack", page)) == parse("slack", "thread").events
 
 
@@ -89,7 +91,7 @@ def test_a_thread_is_asked_for_if_somebody_wrote_in_it_since() -> None:
     answered_since = {"ts": older, "reply_count": 2, "latest_reply": "1762160460.000500"}
     long_ago = {"ts": "1762000000.000000", "reply_count": 1, "latest_reply": older}
     page = slack(answered_since, long_ago, {"ts": "1762160400.000100"})
-    assert page.items == (Step("replies", (*US, "D0ANA", older, "")),)
+    assert page.items == (Question("replies", (*US, "D0ANA", older, "")),)
     assert query(page.items[0])["ts"] == older
     assert len(page.requests) == 1
 
@@ -133,8 +135,8 @@ def meta_message(provider: str, **changes: Any) -> dict[str, Any]:
 
 
 def meta(provider: str, *messages: Any, since: datetime = BEFORE) -> Page:
-    step = Step("conversation", ("t_1",))
-    return answered(provider, {"id": "t_1", "messages": {"data": list(messages)}}, step, since)
+    question = Question("conversation", ("t_1",))
+    return answered(provider, {"id": "t_1", "messages": {"data": list(messages)}}, question, since)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_metas_next_page_is_asked_for_while_conversations_are_new_enough() -> No
     new, old = ({"id": "t_1", "updated_time": f"2025-11-03T0{hour}:00:00+0000"} for hour in (9, 7))
     paging = {"cursors": {"after": "c2"}, "next": "https://evil.example.com/"}
     page = answered("messenger", {"data": [new, old], "paging": paging}, FIRST, BEFORE)
-    assert page.items == (Step("conversation", ("t_1",)),)
+    assert page.items == (Question("conversation", ("t_1",)),)
     following = asked("messenger", page.following or FIRST)
     assert "after=c2" in following.url
     assert answered("messenger", {"data": [old], "paging": paging}, FIRST, BEFORE) == Page()

@@ -10,7 +10,7 @@ import pytest
 from services.ingest.adapters.payloads.forms import MULTIPART
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import RawRequest
-from services.ingest.listers.contract import Step
+from services.ingest.listers.contract import Question
 from tests.support.builders_ingest import ACCOUNTS, FORM, IDS, NOW
 from tests.support.builders_listers import answered, listed_events
 
@@ -102,7 +102,9 @@ def told(request: RawRequest) -> str:
 
 
 def listed(mail: Mail) -> str:
-    (event,) = listed_events("mailgun", answered("mailgun", mail.listed(), Step("mail", ("k",))))
+    (event,) = listed_events(
+        "mailgun", answered("mailgun", mail.listed(), Question("mail", ("k",)))
+    )
     return str(event.id)
 
 

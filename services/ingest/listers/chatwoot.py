@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from services.ingest.adapters.payloads.chatwoot_message import moment
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import object_at, string_at
-from services.ingest.listers.contract import Lister, Page, Step, listed_by, request_of
+from services.ingest.listers.contract import Lister, Page, Question, listed_by, request_of
 from services.ingest.senders.contract import Answer, Call
 
 API = "https://app.chatwoot.com/api/v1/accounts"
@@ -26,26 +26,28 @@ class ChatwootLister(Lister):
     secrets = frozenset({"api_access_token"})
     options = frozenset({"account_id"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for a page of conversations, or of one conversation's messages."""
-        path, query = "conversations", {**LIST, "page": (step.knows or ("1",))[0]}
-        if step.asks == "messages":
-            conversation, before = step.knows
+        path, query = "conversations", {**LIST, "page": (question.knows or ("1",))[0]}
+        if question.asks == "messages":
+            conversation, before = question.knows
             path = f"conversations/{json.loads(conversation)['id']}/messages"
             query = {"before": before} if before else {}
         url = f"{API}/{account.options['account_id']}/{path}"
         headers = {"api_access_token": account.secrets["api_access_token"][0].decode()}
         return Call(f"{url}?{urlencode(query)}" if query else url, b"", headers, "GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return which conversations there are, or messages as the webhook's requests."""
-        if step.asks == "messages":
-            return _messages(answer, account, since, step)
+        if question.asks == "messages":
+            return _messages(answer, account, since, question)
         found = listed_by(answer, "data", "payload")
         active = [each for each in found if _is_since(each, "last_activity_at", since)]
-        items = [Step("messages", (told, "")) for each in active if (told := _known(each))]
-        number = int((step.knows or ("1",))[0])
-        return Page((), tuple(items), Step("page", (str(number + 1),)) if active else None)
+        items = [Question("messages", (told, "")) for each in active if (told := _known(each))]
+        number = int((question.knows or ("1",))[0])
+        return Page((), tuple(items), Question("page", (str(number + 1),)) if active else None)
 
 
 def _is_since(told: Any, name: str, since: datetime) -> bool:
@@ -61,14 +63,14 @@ def _known(conversation: Any) -> str | None:
     return json.dumps({"id": own_id, "channel": channel, "meta": {"sender": sender}})
 
 
-def _messages(answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+def _messages(answer: Answer, account: ChannelAccount, since: datetime, question: Question) -> Page:
     """Return the messages of a page that were written since; the older page, if all of it were."""
     listed = [object_at(one) for one in listed_by(answer, "payload")]
     late = [one for one in listed if _is_since(one, "created_at", since)]
-    conversation = step.knows[0]
+    conversation = question.knows[0]
     requests = tuple(_request(one, account, json.loads(conversation)) for one in late)
     ids = [int(own_id) for one in listed if (own_id := string_at(one, "id") or "").isdigit()]
-    older = Step("messages", (conversation, str(min(ids)))) if ids and late == listed else None
+    older = Question("messages", (conversation, str(min(ids)))) if ids and late == listed else None
     return Page(requests, following=older)
 
 

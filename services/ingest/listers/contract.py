@@ -67,7 +67,7 @@ def request_of(payload: Any) -> RawRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Question:
     """One call of a list: `asks` is the lister's own word for its kind, `knows` what it needs.
 
     What it needs are words that earlier answers told: a page's cursor, a conversation's id.
@@ -77,21 +77,21 @@ class Step:
     knows: tuple[str, ...] = ()
 
 
-FIRST = Step("first")
-"""The step that every list begins with."""
+FIRST = Question("first")
+"""The question that every list begins with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one step gave: the requests it stands for, and the steps that lead on.
+    """What one question gave: the requests it stands for, and the questions that lead on.
 
     `items` fetch what the answer only names, each once; `following` is the next page, after them
     (None: it was the last).
     """
 
     requests: tuple[RawRequest, ...] = ()
-    items: tuple[Step, ...] = ()
-    following: Step | None = None
+    items: tuple[Question, ...] = ()
+    following: Question | None = None
 
 
 class Lister(ABC):
@@ -105,9 +105,11 @@ class Lister(ABC):
     options: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
-        """Return the call for a step; a list begins with `FIRST`."""
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
+        """Return the call for a question; a list begins with `FIRST`."""
 
     @abstractmethod
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
-        """Return what the answer to a step holds, nothing of before `since`; raise `BadPage`."""
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
+        """Return what an answer holds, nothing of before `since`; raise `BadPage`."""

@@ -15,7 +15,7 @@ from services.ingest.domain.json_fields import list_at, object_at, string_at
 from services.ingest.listers.contract import (
     Lister,
     Page,
-    Step,
+    Question,
     object_of,
     page_with,
     request_of,
@@ -41,29 +41,31 @@ class IntercomLister(Lister):
     provider = "intercom"
     secrets = frozenset({"access_token"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call that asks who we are, for a page of the search, or a conversation."""
         headers = {**bearer(account, "access_token"), "accept": "application/json"}
-        if step.asks == "first":
+        if question.asks == "first":
             return Call(f"{API}/me", b"", headers, "GET")
-        if step.asks == "conversation":
-            where = f"{API}/conversations/{quote(step.knows[1], safe='')}"
+        if question.asks == "conversation":
+            where = f"{API}/conversations/{quote(question.knows[1], safe='')}"
             return Call(where, b"", headers, "GET")
         changed = int((since - DAY).timestamp())
-        cursor = {"starting_after": step.knows[1]} if step.knows[1] else {}
+        cursor = {"starting_after": question.knows[1]} if question.knows[1] else {}
         search = {
             "query": {"field": "updated_at", "operator": ">", "value": changed},
             "pagination": {"per_page": PAGE, **cursor},
         }
         return Call(f"{API}/conversations/search", in_json(search), headers)
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return what comes after it, and of a conversation a notification for each part."""
-        if step.asks == "first":
+        if question.asks == "first":
             app = told_by(object_of(answer), "app", "id_code")
-            return Page(following=Step("search", (app, "")))
-        app = step.knows[0]
-        if step.asks == "conversation":
+            return Page(following=Question("search", (app, "")))
+        app = question.knows[0]
+        if question.asks == "conversation":
             return Page(tuple(_notifications(object_of(answer), app, since)))
         found = page_with(answer, "conversations")
         ids = [
@@ -72,8 +74,8 @@ class IntercomLister(Lister):
             if _is_since(each, "updated_at", since)
         ]
         cursor = string_at(found, "pages", "next", "starting_after")
-        items = tuple(Step("conversation", (app, one)) for one in ids if one)
-        return Page((), items, Step("search", (app, cursor)) if cursor else None)
+        items = tuple(Question("conversation", (app, one)) for one in ids if one)
+        return Page((), items, Question("search", (app, cursor)) if cursor else None)
 
 
 def _is_since(told: Any, name: str, since: datetime) -> bool:

@@ -14,7 +14,7 @@ from services.ingest.adapters.email import is_for
 from services.ingest.adapters.payloads.forms import URLENCODED
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, string_at, value_at
-from services.ingest.listers.contract import BadPage, Lister, Page, Step, object_of, page_with
+from services.ingest.listers.contract import BadPage, Lister, Page, Question, object_of, page_with
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.mailgun import HOSTS
 from services.ingest.senders.provider_calls import basic
@@ -32,30 +32,32 @@ class MailgunLister(Lister):
     secrets = frozenset({"api_key"})
     options = frozenset({"domain"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for a page of events, or for one mail."""
         api, domain = _api(account), account.options["domain"]
         headers = {"authorization": basic(b"api", account.secrets["api_key"][0])}
-        if step.asks == "mail":
-            (key,) = step.knows
+        if question.asks == "mail":
+            (key,) = question.knows
             where = f"{api}/domains/{domain}/messages/{quote(key, safe='')}"
             return Call(where, b"", {**headers, "accept": "application/json"}, "GET")
         asked = {"event": "stored", "ascending": "yes", "limit": PAGE}
         query = urlencode({"begin": int(since.timestamp()), **asked})
-        (url,) = step.knows or (f"{api}/{domain}/events?{query}",)
+        (url,) = question.knows or (f"{api}/{domain}/events?{query}",)
         return Call(url, b"", headers, "GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return which mails were stored, or one mail as the route's request."""
-        if step.asks == "mail":
+        if question.asks == "mail":
             return Page(tuple(_requests(object_of(answer), account)))
         found = page_with(answer, "items")
         keys = [string_at(each, "storage", "key") for each in list_at(found, "items")]
         following = string_at(found, "paging", "next") if keys else None  # the last page is empty
         if following and not following.startswith(f"{_api(account)}/{account.options['domain']}/"):
             raise BadPage("paging.next leads elsewhere")
-        mails = tuple(Step("mail", (key,)) for key in keys if key)
-        return Page((), mails, Step("page", (following,)) if following else None)
+        mails = tuple(Question("mail", (key,)) for key in keys if key)
+        return Page((), mails, Question("page", (following,)) if following else None)
 
 
 def _api(account: ChannelAccount) -> str:

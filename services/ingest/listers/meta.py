@@ -12,7 +12,14 @@ from urllib.parse import quote, urlencode
 from services.ingest.adapters.building import from_iso
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, string_at
-from services.ingest.listers.contract import Lister, Page, Step, object_of, page_with, request_of
+from services.ingest.listers.contract import (
+    Lister,
+    Page,
+    Question,
+    object_of,
+    page_with,
+    request_of,
+)
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.meta import VERSION
 from services.ingest.senders.provider_calls import bearer
@@ -33,20 +40,22 @@ class MetaLister(Lister):
     platform: ClassVar[str]
     hook: ClassVar[str]
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for a page of conversations, or for the messages of one."""
         path = f"{account.options['page_id']}/conversations"
         query: dict[str, Any] = {"platform": self.platform, "fields": "updated_time", "limit": PAGE}
-        if step.asks == "conversation":
-            path, query = quote(step.knows[0], safe=""), {"fields": FIELDS}
-        elif step.knows:
-            query["after"] = step.knows[0]
+        if question.asks == "conversation":
+            path, query = quote(question.knows[0], safe=""), {"fields": FIELDS}
+        elif question.knows:
+            query["after"] = question.knows[0]
         headers = {"authorization": bearer(account, "access_token")["authorization"]}
         return Call(f"{self.api}/{VERSION}/{path}?{urlencode(query)}", b"", headers, "GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return which conversations there are, or customers' messages as the hook's requests."""
-        if step.asks == "conversation":
+        if question.asks == "conversation":
             page = account.options["page_id"]
             messages = list_at(object_of(answer), "messages", "data")
             late = [one for one in messages if _is_since(one, "created_time", since)]
@@ -57,8 +66,8 @@ class MetaLister(Lister):
         after = string_at(found, "paging", "cursors", "after")
         more = after if active and string_at(found, "paging", "next") else None
         ids = [string_at(one, "id") for one in active]
-        items = tuple(Step("conversation", (one,)) for one in ids if one)
-        return Page((), items, Step("page", (more,)) if more else None)
+        items = tuple(Question("conversation", (one,)) for one in ids if one)
+        return Page((), items, Question("page", (more,)) if more else None)
 
     def _request(self, message: Any, page: str) -> RawRequest:
         at = from_iso(string_at(message, "created_time"))

@@ -13,7 +13,7 @@ from services.ingest.listers.contract import (
     FIRST,
     Lister,
     Page,
-    Step,
+    Question,
     listed_by,
     object_of,
     request_of,
@@ -32,20 +32,22 @@ class PostmarkLister(Lister):
     provider = "postmark"
     secrets = frozenset({"server_token"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for a page of the search, or for one mail."""
         token = account.secrets["server_token"][0].decode()
         headers = {"x-postmark-server-token": token, "accept": "application/json"}
-        if step.asks == "mail":
-            (mail,) = step.knows
+        if question.asks == "mail":
+            (mail,) = question.knows
             return Call(f"{API}/{quote(mail, safe='')}/details", b"", headers, "GET")
         day = f"{since.astimezone(UTC) - DAY:%Y-%m-%d}"
-        query = urlencode({"count": PAGE, "offset": _offset(step), "fromdate": day})
+        query = urlencode({"count": PAGE, "offset": _offset(question), "fromdate": day})
         return Call(f"{API}?{query}", b"", headers, "GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return which mails there are, or one mail as the webhook's request."""
-        if step.asks == "mail":
+        if question.asks == "mail":
             return Page((request_of(object_of(answer)),))
         listed = listed_by(answer, "InboundMessages")
         mails = [
@@ -54,9 +56,11 @@ class PostmarkLister(Lister):
             if (string_at(each, "Status") or "").lower() not in NOT_FOR_US
             and (mail := string_at(each, "MessageID"))
         ]
-        following = Step("page", (str(_offset(step) + PAGE),)) if len(listed) == PAGE else None
-        return Page((), tuple(Step("mail", (mail,)) for mail in mails), following)
+        following = (
+            Question("page", (str(_offset(question) + PAGE),)) if len(listed) == PAGE else None
+        )
+        return Page((), tuple(Question("mail", (mail,)) for mail in mails), following)
 
 
-def _offset(step: Step) -> int:
-    return 0 if step == FIRST else int(step.knows[0])
+def _offset(question: Question) -> int:
+    return 0 if question == FIRST else int(question.knows[0])

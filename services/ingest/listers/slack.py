@@ -17,7 +17,7 @@ from services.ingest.listers.contract import (
     BadPage,
     Lister,
     Page,
-    Step,
+    Question,
     listed_by,
     object_of,
     request_of,
@@ -43,62 +43,64 @@ class SlackLister(Lister):
     provider = "slack"
     secrets = frozenset({"bot_token"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
-        """Return the call of a step; every one but the first knows our team and bot."""
-        query = _query(step, since)
-        url = f"{API}/{METHODS[step.asks]}" + (f"?{urlencode(query)}" if query else "")
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
+        """Return the call of a question; every one but the first knows our team and bot."""
+        query = _query(question, since)
+        url = f"{API}/{METHODS[question.asks]}" + (f"?{urlencode(query)}" if query else "")
         headers = {"authorization": bearer(account, "bot_token")["authorization"]}
         return Call(url, b"", headers, "GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return what comes after it, and the messages; a thread that is refused as not read."""
         found = object_of(answer)
         if value_at(found, "ok") is not True:
             error = string_at(found, "error")
-            if error and step.asks == "replies":
+            if error and question.asks == "replies":
                 return Page((request_of(found),))
             raise BadPage(f"Slack error {(error or 'unknown')[:100]}")
-        if step.asks == "first":
+        if question.asks == "first":
             us = told_by(found, "team_id"), told_by(found, "user_id")
-            return Page(following=Step("channels", (*us, "")))
-        following = _following(found, step)
-        if step.asks == "channels":
+            return Page(following=Question("channels", (*us, "")))
+        following = _following(found, question)
+        if question.asks == "channels":
             ids = (string_at(one, "id") for one in listed_by(answer, "channels"))
-            items = (Step("history", (*step.knows[:2], one, "")) for one in ids if one)
+            items = (Question("history", (*question.knows[:2], one, "")) for one in ids if one)
             return Page((), tuple(items), following)
         messages = listed_by(answer, "messages")
-        requests = (_request(one, step) for one in messages if _is_listed(one, step, since))
-        return Page(tuple(requests), _threads(messages, step, since), following)
+        requests = (_request(one, question) for one in messages if _is_listed(one, question, since))
+        return Page(tuple(requests), _threads(messages, question, since), following)
 
 
-def _query(step: Step, since: datetime) -> dict[str, Any]:
-    if step.asks == "first":
+def _query(question: Question, since: datetime) -> dict[str, Any]:
+    if question.asks == "first":
         return {}
-    _, _, *about, cursor = step.knows
+    _, _, *about, cursor = question.knows
     page = {"limit": PAGE, **({"cursor": cursor} if cursor else {})}
-    if step.asks == "channels":
+    if question.asks == "channels":
         return {"types": "public_channel,im", **page}
-    oldest = since - THREADS if step.asks == "history" else since
+    oldest = since - THREADS if question.asks == "history" else since
     asked = dict(zip(("channel", "ts"), about, strict=False))
     return {**asked, "oldest": f"{oldest.timestamp():.6f}", "inclusive": "true", **page}
 
 
-def _following(found: dict[str, Any], step: Step) -> Step | None:
+def _following(found: dict[str, Any], question: Question) -> Question | None:
     cursor = string_at(found, "response_metadata", "next_cursor")
-    return Step(step.asks, (*step.knows[:-1], cursor)) if cursor else None
+    return Question(question.asks, (*question.knows[:-1], cursor)) if cursor else None
 
 
-def _is_listed(message: Any, step: Step, since: datetime) -> bool:
+def _is_listed(message: Any, question: Question, since: datetime) -> bool:
     """Say whether a message is one, was written since, and is not the first of its thread again."""
     ts = string_at(message, "ts")
     written = moment_of(ts)
-    again = step.asks == "replies" and ts == step.knows[3]
+    again = question.asks == "replies" and ts == question.knows[3]
     return string_at(message, "subtype") in CONTENT and not again and (written or since) >= since
 
 
-def _request(message: Any, step: Step) -> RawRequest:
+def _request(message: Any, question: Question) -> RawRequest:
     """Return the event of a message; an odd entry becomes one that cannot be read."""
-    team, bot, channel = step.knows[:3]
+    team, bot, channel = question.knows[:3]
     told = message if isinstance(message, dict) else {}
     return request_of(
         {
@@ -111,12 +113,12 @@ def _request(message: Any, step: Step) -> RawRequest:
     )
 
 
-def _threads(messages: list[Any], step: Step, since: datetime) -> tuple[Step, ...]:
-    """Return the steps to threads that somebody wrote in since."""
-    if step.asks != "history":
+def _threads(messages: list[Any], question: Question, since: datetime) -> tuple[Question, ...]:
+    """Return the questions to threads that somebody wrote in since."""
+    if question.asks != "history":
         return ()
     return tuple(
-        Step("replies", (*step.knows[:3], ts, ""))
+        Question("replies", (*question.knows[:3], ts, ""))
         for one in messages
         if (ts := string_at(one, "ts"))
         and value_at(one, "reply_count")

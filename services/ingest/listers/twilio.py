@@ -12,7 +12,7 @@ from services.ingest.adapters.building import from_http_date
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.adapters.schemes.twilio import FORM
 from services.ingest.domain.json_fields import list_at, string_at
-from services.ingest.listers.contract import BadPage, Lister, Page, Step, page_with
+from services.ingest.listers.contract import BadPage, Lister, Page, Question, page_with
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.provider_calls import basic
 
@@ -37,15 +37,17 @@ class TwilioLister(Lister):
     secrets = frozenset({"auth_token"})
     options = frozenset({"account_sid"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for the first page, or for the one Twilio named."""
         sid = account.options["account_sid"]
         query = urlencode({"DateSent>": f"{since.astimezone(UTC):%Y-%m-%d}", "PageSize": PAGE})
-        (path,) = step.knows or (f"/2010-04-01/Accounts/{sid}/Messages.json?{query}",)
+        (path,) = question.knows or (f"/2010-04-01/Accounts/{sid}/Messages.json?{query}",)
         credentials = basic(sid.encode(), account.secrets["auth_token"][0])
         return Call(API + path, b"", {"authorization": credentials}, method="GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return the messages of a page that were sent since."""
         found = page_with(answer, "messages")
         own = f"/2010-04-01/Accounts/{account.options['account_sid']}/Messages.json"
@@ -57,7 +59,7 @@ class TwilioLister(Lister):
             for message in list_at(found, "messages")
             if (_moment(message) or since) >= since
         )
-        return Page(requests, following=Step("page", (following,)) if following else None)
+        return Page(requests, following=Question("page", (following,)) if following else None)
 
 
 def _moment(message: Any) -> datetime | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from services.ingest.adapters.building import from_iso
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import list_at, string_at
-from services.ingest.listers.contract import Lister, Page, Step, page_with, request_of
+from services.ingest.listers.contract import Lister, Page, Question, page_with, request_of
 from services.ingest.senders.contract import Answer, Call
 from services.ingest.senders.provider_calls import basic
 
@@ -25,7 +25,7 @@ class VonageLister(Lister):
     secrets = frozenset({"api_secret"})
     options = frozenset({"api_key"})
 
-    def compose(self, account: ChannelAccount, since: datetime, step: Step) -> Call:
+    def compose(self, account: ChannelAccount, since: datetime, question: Question) -> Call:
         """Return the call for the first page, or for the query Vonage named."""
         key = account.options["api_key"]
         query = {
@@ -37,10 +37,12 @@ class VonageLister(Lister):
         }
         credentials = basic(key.encode(), account.secrets["api_secret"][0])
         headers = {"authorization": credentials, "accept": "application/json"}
-        (asked,) = step.knows or (urlencode(query),)
+        (asked,) = question.knows or (urlencode(query),)
         return Call(f"{URL}?{asked}", b"", headers, method="GET")
 
-    def read(self, answer: Answer, account: ChannelAccount, since: datetime, step: Step) -> Page:
+    def read(
+        self, answer: Answer, account: ChannelAccount, since: datetime, question: Question
+    ) -> Page:
         """Return the messages of a page that were received since."""
         found = page_with(answer, "records")
         following = urlsplit(string_at(found, "_links", "next", "href") or "").query
@@ -50,7 +52,7 @@ class VonageLister(Lister):
             if (from_iso(string_at(record, "date_received")) or since) >= since
         ]
         requests = tuple(_request(record) for record in records)
-        return Page(requests, following=Step("page", (following,)) if following else None)
+        return Page(requests, following=Question("page", (following,)) if following else None)
 
 
 def _request(record: Any) -> RawRequest:
