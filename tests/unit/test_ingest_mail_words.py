@@ -107,12 +107,23 @@ def test_text_without_encoded_words_is_untouched(written: str) -> None:
         ("Shop: ana@example.si, b@example.si;", [(ANA, None), ("email:b@example.si", None)]),
         ("undisclosed-recipients:;", []),
         ("mallory@example.net <ana@example.si>", [(ANA, "mallory@example.net")]),
+        ("ana@example.si (Ana), b@example.si", [(ANA, None), ("email:b@example.si", None)]),
+        (r'"A \"B\"" <ana@example.si>', [(ANA, 'A "B"')]),
+        ("<ana@example.si>, b@example.si", [(ANA, None), ("email:b@example.si", None)]),
         ("nobody", []),
         ("<>", []),
     ],
 )
 def test_addresses_are_found_with_their_names(written: str, found: object) -> None:
     assert addresses(headers("from", written), "from") == found
+
+
+def test_of_very_many_addresses_the_first_count_and_none_is_cut_short() -> None:
+    for written in ("%d.of.very.many.people@example.si", "(x) %d@example.si", "%d@example.si (x)"):
+        many = ", ".join(written % number for number in range(150))
+        found = addresses(headers("to", many), "to")
+        assert 10 < len(found) <= limits.MAIL_ADDRESSES
+        assert all(point.endswith("@example.si") for point, _ in found)
 
 
 def test_of_very_many_references_the_first_and_the_newest_count() -> None:

@@ -64,6 +64,7 @@ def _sizes(subject: Subject) -> str:
         "a form of very many fields": b"a=1&" * (largest // 4),
         "a multipart of very many parts": b"--boundary\r\n\r\n" * (largest // 14),
         "very many header lines": b"a: b\r\n" * (largest // 6),
+        "very many senders": b"From: (a)(a)(a)(a);\r\n" * 3_000,  # headers are 64 KiB at most
     }
     for what, body in bodies.items():
         parsed = timed(subject, with_body(plain, body[:largest]), what)

@@ -106,12 +106,20 @@ def _original(leaves: tuple[Leaf, ...]) -> Message | None:
 def _blocks(leaf: Leaf) -> Iterator[Message]:
     """Yield the groups of fields in a report's part, however it is encoded."""
     payload = leaf.part.get_payload()
-    whole = leaf.body if not isinstance(payload, list) else b"\n".join(map(bytes, payload))
+    whole = leaf.body if not isinstance(payload, list) else b"\n".join(map(_as_written, payload))
     for block in re.split(rb"\n\s*\n", whole.replace(b"\r\n", b"\n"))[: limits.MAIL_PARTS]:
         try:
             yield read_mail(block.strip() + b"\n\n")
         except Unparseable:
             continue
+
+
+def _as_written(part: Message) -> bytes:
+    """Return a part's fields and text as they came: the library's own writer folds them anew."""
+    fields = "".join(f"{name}: {value}\n" for name, value in part.raw_items())
+    text = part.get_payload()
+    whole = f"{fields}\n{text}" if isinstance(text, str) else fields
+    return whole.encode("utf-8", "surrogateescape")
 
 
 def _delivery(leaf: Leaf, original: Message | None) -> list[Notice]:
