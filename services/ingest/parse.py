@@ -9,6 +9,7 @@ from services.ingest.adapters.contract import Adapter, BrokenPart, Parsed, Unpar
 from services.ingest.adapters.registry import ADAPTERS
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.dead_letters import dead_letters
+from services.ingest.domain import limits
 from services.ingest.domain.channels import ChannelsPolicy
 from shared.errors import ThroughlineError
 from shared.events import Event
@@ -41,11 +42,12 @@ def read(
 
 
 def _bounded(parsed: Parsed, request: RawRequest) -> Parsed:
-    """Put the whole request aside once, where its broken parts would be larger than it is.
+    """Put the whole request aside once, where its broken parts are many or larger than it is.
 
     Each part repeats what stands around it. The good parts' ids make replaying them harmless.
     """
-    if sum(len(part.body) for part in parsed.broken) <= room_for_parts(request.body):
+    size = sum(len(part.body) for part in parsed.broken)
+    if len(parsed.broken) <= limits.BROKEN_PARTS and size <= room_for_parts(request.body):
         return parsed
     whole = BrokenPart(request.body, f"{len(parsed.broken)} parts, first {parsed.broken[0].error}")
     return replace(parsed, broken=(whole,))

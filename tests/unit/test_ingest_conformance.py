@@ -13,6 +13,7 @@ from services.ingest.conformance.attacks import cases
 from services.ingest.conformance.report import Check
 from services.ingest.conformance.subject import Subject
 from services.ingest.conformance.suite import checks, verdict
+from services.ingest.domain import limits
 from services.ingest.parse import UnknownProvider, parse_payload
 from shared.events import decode, encode
 from shared.events.contact import CONTACT_EVENTS
@@ -147,6 +148,13 @@ def test_a_batch_all_broken_is_put_aside_once_and_whole(parts: int, error: str) 
     (letter,) = parse_payload("whatsapp", ACCOUNTS["whatsapp"], body, NOW, IDS)
     assert letter.data.body == body
     assert letter.data.error == error
+
+
+@pytest.mark.parametrize("parts", [limits.BROKEN_PARTS + 1, limits.PARTS + 1])
+def test_very_many_small_broken_parts_are_put_aside_once_and_whole(parts: int) -> None:
+    body = json.dumps([{}] * parts).encode()
+    (letter,) = parse_payload("sendgrid", ACCOUNTS["sendgrid"], body, NOW, IDS)
+    assert letter.data.body == body
 
 
 def test_numbers_no_store_could_keep_come_back_as_text() -> None:

@@ -18,6 +18,7 @@ JSON_KEYS_META = 60_000
 # `1,1,1,…` would be two million objects of 32 bytes.
 JSON_VALUES = 100_000
 PARTS = 2_000  # of one request: twice Meta's largest batch, and each takes 0.1 to 0.4 ms
+BROKEN_PARTS = 100  # of one request; each dead letter repeats its headers: 1.6 MiB
 
 REQUEST = 64 * 1024  # bytes a request counts for at least: its headers, events, buffers
 IN_FLIGHT = 256 * MIB  # 4 096 small requests: 40 s of 100 a second while Kafka makes us wait

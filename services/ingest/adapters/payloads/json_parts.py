@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import Any, TypeVar
 
 from services.ingest.adapters.building import Builder, each
-from services.ingest.adapters.contract import Broken, Parsed, Unparseable
+from services.ingest.adapters.contract import Broken, Parsed
 from services.ingest.domain import limits
 from services.ingest.domain.json_fields import string_at, value_at
 from services.ingest.domain.text import clean
@@ -37,14 +36,11 @@ def translated(
 ) -> Parsed:
     """Translate every part: into events, a name among the ignored, or a `BrokenPart`.
 
-    `room` is as in `each`. Raises `Unparseable` for more parts than any provider sends.
+    `room` and what it raises are as in `each`.
     """
     ignored: list[str] = []
-    seen = count(1)
 
     def events_of(part: T) -> Iterable[Event]:
-        if next(seen) > limits.PARTS:
-            raise Unparseable("body: too many parts")
         try:
             return tuple(translate(part))
         except Ignored as told:
