@@ -44,6 +44,15 @@ def test_asterisks_own_time_counts_where_it_tells_it() -> None:
     assert only("joined-without-time").data.occurred_at is None
 
 
+@pytest.mark.parametrize(
+    "written", [".24", "1793697000.", "-1", "1e9", "17936970000000000", "²", "٣.٣", "9" * 5_000]
+)
+def test_a_time_that_is_none_is_left_out(written: str) -> None:
+    packet = payload("asterisk", "joined").replace(b"1793697000.123456", written.encode())
+    (event,) = Asterisk().parse(request("asterisk", packet), ACCOUNT, NOW, IDS).events
+    assert event.data.occurred_at is None
+
+
 def test_the_snapshot_gives_the_event_that_joining_gave() -> None:
     snapshot = only("entry")
     assert snapshot.id == only("joined").id

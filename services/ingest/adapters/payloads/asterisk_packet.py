@@ -1,5 +1,6 @@
 """A packet of Asterisk's manager interface: its lines, its time, and whose call it tells of."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from shared.contact_points import InvalidContactPoint, contact_point
 
 Fields = Mapping[str, str]
 WITHHELD = frozenset({"", "<unknown>", "unknown", "anonymous", "unavailable", "restricted"})
+_SECONDS = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,6})[0-9]*)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,11 +61,11 @@ def interaction(
 
 def _time(written: str) -> datetime | None:
     """Return the time that `timestampevents = yes` adds: Unix seconds with six decimals."""
-    seconds, _, fraction = written.partition(".")
-    if not (seconds + fraction).isdigit() or not written.isascii() or len(seconds) > 11:
+    found = _SECONDS.fullmatch(written)
+    if found is None:
         return None
-    moment = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(fraction[:6].ljust(6, "0")))
-    return sound(moment)
+    seconds, fraction = int(found[1]), int((found[2] or "").ljust(6, "0"))
+    return sound(_EPOCH + timedelta(seconds=seconds, microseconds=fraction))
 
 
 def _point(builder: Builder, caller: str) -> str:
