@@ -23,9 +23,9 @@ from services.ingest.outgoing import FetchFailed, Guard
 from services.ingest.publisher import EventPublisher
 from services.ingest.replies.composing import FileSource, compose, room_for_files
 from services.ingest.replies.events import event_of
-from services.ingest.replies.sending import Deliver, attempt
+from services.ingest.replies.sending import Deliver, NotPrepared, ask, attempt
 from services.ingest.replies.store import ReplyStore, reply_from
-from services.ingest.senders.contract import NotSendable, Sender
+from services.ingest.senders.contract import Answer, Call, Composed, NotSendable, Sender
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -40,6 +40,10 @@ _WRITE_AGAIN = 2.0  # seconds
 _WRITES = 15  # as long as an outage of MongoDB that its election explains, twice
 
 _log = get_logger("ingest")
+
+
+class _LeaseLost(Exception):
+    """Somebody else works on the reply by now."""
 
 
 class Outbox:
@@ -200,24 +204,51 @@ class Outbox:
     ) -> Outcome | None:
         """Return the outcome of one attempt; None if the lease was lost before it."""
         try:
-            composed = await compose(reply_from(reply), door, sender, self._files)
-        except (NotSendable, FetchFailed) as error:
-            return Refused(str(error))
-        except Exception as error:
-            _log.error("a reply could not be composed", exc_info=error, provider=reply["provider"])
-            return Refused("it cannot be put in the provider's words")
-        if await self._store.mark_sending(reply["_id"], owner, self._clock.now()) is None:
+            composed = await self._compose(reply, owner, door, sender)
+        except _LeaseLost:
+            return None
+        except NotPrepared as error:
+            self._count_call(reply, error.outcome)
+            return error.outcome
+        if isinstance(composed, Refused):
+            return composed
+        attempts, now = reply["attempts"] + 1, self._clock.now()
+        if await self._store.mark_sending(reply["_id"], owner, attempts, now) is None:
             return None
         crash_point("reply-marked")
         outcome = await attempt(self._guard, door, composed, self._deliver, self._clock.now())
         crash_point("reply-called")
+        self._count_call(reply, outcome)
+        return outcome
+
+    async def _compose(
+        self, reply: Document, owner: str, door: Door, sender: Sender
+    ) -> Composed | Refused:
+        """Return the call that sends a reply, once it is prepared, or why there can be none."""
+
+        async def ask_held(call: Call) -> Answer:
+            attempts, now = reply["attempts"] + 1, self._clock.now()
+            if await self._store.hold(reply["_id"], owner, attempts, now) is None:
+                raise _LeaseLost
+            return await ask(self._guard, door, call, now)
+
+        try:
+            return await compose(reply_from(reply), door, sender, self._files, ask_held)
+        except (NotSendable, FetchFailed) as error:
+            return Refused(str(error))
+        except (_LeaseLost, NotPrepared, Unavailable):
+            raise
+        except Exception as error:
+            _log.error("a reply could not be composed", exc_info=error, provider=reply["provider"])
+            return Refused("it cannot be put in the provider's words")
+
+    def _count_call(self, reply: Document, outcome: Outcome) -> None:
         self._meter.count(
             "ingest_reply_calls_total",
             provider=reply["provider"],
             account=reply["account"],
             outcome=type(outcome).__name__.lower(),
         )
-        return outcome
 
     async def _why_give_up(self, reply: Document, sender: Sender) -> str | None:
         binds = sender.window and reply["content"]["template"] is None
