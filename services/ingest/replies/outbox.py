@@ -12,20 +12,21 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from services.ingest.accounts import Door, Doors
+from services.ingest.accounts import Doors
 from services.ingest.domain import breaker as circuit
 from services.ingest.domain import limits
 from services.ingest.domain.delivery import Step, after_attempt, after_crash, give_up
 from services.ingest.domain.gate import Busy, Gate
-from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
+from services.ingest.domain.outcomes import Later, Outcome, Unclear
 from services.ingest.metrics import Meter
-from services.ingest.outgoing import FetchFailed, Guard
+from services.ingest.outgoing import Guard
 from services.ingest.publisher import EventPublisher
-from services.ingest.replies.composing import FileSource, compose, room_for_files
+from services.ingest.replies.attempts import Attempts
+from services.ingest.replies.composing import FileSource, room_for_files
 from services.ingest.replies.events import event_of
-from services.ingest.replies.sending import Deliver, NotPrepared, ask, attempt
-from services.ingest.replies.store import ReplyStore, reply_from
-from services.ingest.senders.contract import Answer, Call, Composed, NotSendable, Sender
+from services.ingest.replies.sending import Deliver
+from services.ingest.replies.store import ReplyStore
+from services.ingest.senders.contract import Sender
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -40,10 +41,6 @@ _WRITE_AGAIN = 2.0  # seconds
 _WRITES = 15  # as long as an outage of MongoDB that its election explains, twice
 
 _log = get_logger("ingest")
-
-
-class _LeaseLost(Exception):
-    """Somebody else works on the reply by now."""
 
 
 class Outbox:
@@ -61,9 +58,9 @@ class Outbox:
         clock: Clock,
         meter: Meter,
     ) -> None:
-        self._store, self._doors, self._guard = store, doors, guard
-        self._publisher, self._files, self._deliver = publisher, files, deliver
+        self._store, self._doors, self._publisher = store, doors, publisher
         self._clock, self._meter = clock, meter
+        self._attempts = Attempts(store, guard, files, deliver, clock, meter)
         self._gate = Gate(limits.REPLY_FILES_HELD, limits.REPLY_FILES_HELD_EACH)
         self._breakers: dict[tuple[str, str], circuit.Breaker] = {}
         self._running: dict[str, tuple[tuple[str, str], asyncio.Task[None]]] = {}
@@ -183,7 +180,7 @@ class Outbox:
             return None
         try:
             with room_for_files(self._gate, reply, sender):
-                outcome = await self._compose_and_send(reply, owner, door, sender)
+                outcome = await self._attempts.make(reply, owner, door, sender)
         except Busy:
             await self._store.postpone(reply["_id"], owner, self._clock.now() + _FILES_AGAIN)
             return None
@@ -198,57 +195,6 @@ class Outbox:
             now=self._clock.now(),
         )
         return await self._settle(reply, owner, step)
-
-    async def _compose_and_send(
-        self, reply: Document, owner: str, door: Door, sender: Sender
-    ) -> Outcome | None:
-        """Return the outcome of one attempt; None if the lease was lost before it."""
-        try:
-            composed = await self._compose(reply, owner, door, sender)
-        except _LeaseLost:
-            return None
-        except NotPrepared as error:
-            self._count_call(reply, error.outcome)
-            return error.outcome
-        if isinstance(composed, Refused):
-            return composed
-        attempts, now = reply["attempts"] + 1, self._clock.now()
-        if await self._store.mark_sending(reply["_id"], owner, attempts, now) is None:
-            return None
-        crash_point("reply-marked")
-        outcome = await attempt(self._guard, door, composed, self._deliver, self._clock.now())
-        crash_point("reply-called")
-        self._count_call(reply, outcome)
-        return outcome
-
-    async def _compose(
-        self, reply: Document, owner: str, door: Door, sender: Sender
-    ) -> Composed | Refused:
-        """Return the call that sends a reply, once it is prepared, or why there can be none."""
-
-        async def ask_held(call: Call) -> Answer:
-            attempts, now = reply["attempts"] + 1, self._clock.now()
-            if await self._store.hold(reply["_id"], owner, attempts, now) is None:
-                raise _LeaseLost
-            return await ask(self._guard, door, call, now)
-
-        try:
-            return await compose(reply_from(reply), door, sender, self._files, ask_held)
-        except (NotSendable, FetchFailed) as error:
-            return Refused(str(error))
-        except (_LeaseLost, NotPrepared, Unavailable):
-            raise
-        except Exception as error:
-            _log.error("a reply could not be composed", exc_info=error, provider=reply["provider"])
-            return Refused("it cannot be put in the provider's words")
-
-    def _count_call(self, reply: Document, outcome: Outcome) -> None:
-        self._meter.count(
-            "ingest_reply_calls_total",
-            provider=reply["provider"],
-            account=reply["account"],
-            outcome=type(outcome).__name__.lower(),
-        )
 
     async def _why_give_up(self, reply: Document, sender: Sender) -> str | None:
         binds = sender.window and reply["content"]["template"] is None
