@@ -232,6 +232,18 @@ async def test_one_whose_first_process_froze_between_its_uploads_is_sent_once(
     assert office.paths() == [ASK, PUT, ASK, PUT, SHARE]
 
 
+async def test_every_preparatory_call_has_a_whole_lease_before_it(office: Office) -> None:
+    slow = [asyncio.Event(), asyncio.Event()]
+    office.slack.script = [replace(PLACE, wait=slow[0]), replace(UPLOADED, wait=slow[1])]
+    reply_id = await office.add()
+    for call in (1, 2):
+        await office.asked(call)
+        office.clock.time += 0.9 * LEASE
+        assert await office.store.claim(reply_id, "another", office.clock.now()) is None
+        slow[call - 1].set()
+    await office.becomes(reply_id, "sent", 1)
+
+
 async def test_who_lost_the_lease_while_uploading_sends_nothing(office: Office) -> None:
     slow = asyncio.Event()
     office.slack.script = [replace(PLACE, wait=slow)]

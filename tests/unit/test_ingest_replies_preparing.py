@@ -15,6 +15,7 @@ from services.ingest.replies.composing import compose
 from services.ingest.replies.sending import NotPrepared, ask
 from services.ingest.senders.contract import Answer, Call, File, NotSendable, Reply
 from services.ingest.senders.slack import SlackSender
+from services.ingest.senders.viber import ViberSender
 from tests.support.builders_ingest import NOW
 from tests.support.builders_replies import reply
 from tests.support.provider_stub import DROP, HANG, Script, provider_stub
@@ -143,6 +144,17 @@ async def test_as_many_files_as_a_reply_may_have_are_uploaded_one_after_the_othe
     assert isinstance(call, Call)
     assert len(json.loads(call.body)["files"]) == limits.REPLY_FILES
     assert asked == ["files.getUploadURLExternal", "CwAB?x=1"] * limits.REPLY_FILES
+
+
+async def test_viber_is_told_how_much_we_fetched() -> None:
+    async def nothing_first(call: Call) -> Answer:
+        raise AssertionError("Viber needs one call only")
+
+    paper = File("https://files.example.com/a.pdf", "application/pdf")
+    given = reply(reply_to="01234567890A==", text="", files=(paper,))
+    call = await compose(given, door_of("viber"), ViberSender(), Bytes(), nothing_first)
+    assert isinstance(call, Call)
+    assert json.loads(call.body)["size"] == len(b"%PDF-1.7")
 
 
 async def test_a_sender_that_never_has_enough_is_stopped() -> None:
