@@ -62,6 +62,14 @@ class Guard:
         """Return a guard with those of the operators' exceptions alone that are named here."""
         return Guard(self._exempt & set(places), self._resolve)
 
+    def strict(self, api_url: str | None) -> "Guard":
+        """Return a guard for addresses that came from outside: no exception holds for them.
+
+        Only the one for `api_url` does, the base that an operator gave for the provider's own.
+        Raises `AddressRefused` where that is no URL.
+        """
+        return self.only(target_of(api_url).place) if api_url else self.only()
+
     def is_exempt(self, target: Target) -> bool:
         """Say whether an operator trusts this place."""
         return target.place in self._exempt
@@ -174,13 +182,12 @@ async def fetch(
 ) -> tuple[str, bytes]:
     """Fetch a file; return its media type and bytes.
 
-    Its address came from outside, so the operators' exceptions do not hold for it: only the one
-    for `api_url` does, the base that an operator gave for the provider's own addresses.
-    Follows two redirects at most, each judged afresh, and gives `headers` (credentials) to the
-    first host only. Raises `FetchFailed`.
+    Its address came from outside, so it is judged strictly (`Guard.strict`). Follows two redirects
+    at most, each judged afresh, and gives `headers` (credentials) to the first host only. Raises
+    `FetchFailed`.
     """
     try:
-        strict = guard.only(target_of(api_url).place) if api_url else guard.only()
+        strict = guard.strict(api_url)
         async with asyncio.timeout(limits.FETCH_SECONDS), _client(strict, hosts) as client:
             return await _follow(client, url, dict(headers or {}), limit)
     except AddressRefused as error:

@@ -306,7 +306,7 @@ async def test_one_found_sending_after_a_crash_is_unknown_once_its_lease_is_over
     first, second = await office.add(1, 2)
     now = office.clock.now()
     assert await office.store.claim(first, "gone", now)
-    assert await office.store.mark_sending(first, "gone", now)
+    assert await office.store.mark_sending(first, "gone", 1, now)
     office.start()
     office.clock.time += LEASE - timedelta(seconds=2)
     office.running[0][0].wake()
@@ -322,7 +322,7 @@ async def test_an_answer_that_comes_after_all_outweighs_unknown(office: Office) 
     [reply_id] = await office.add(1)
     now = office.clock.now()
     await office.store.claim(reply_id, "slow", now)
-    await office.store.mark_sending(reply_id, "slow", now)
+    await office.store.mark_sending(reply_id, "slow", 1, now)
     office.start()
     office.clock.time += LEASE + timedelta(seconds=1)
     await office.becomes(reply_id, "unknown")
@@ -341,7 +341,7 @@ async def test_a_lost_lease_sends_nothing(office: Office) -> None:
     assert await office.store.claim(reply_id, "first", now)
     assert await office.store.claim(reply_id, "second", now) is None
     assert await office.store.claim(reply_id, "second", now + LEASE)
-    assert await office.store.mark_sending(reply_id, "first", now) is None
+    assert await office.store.mark_sending(reply_id, "first", 1, now) is None
 
 
 async def test_only_one_reply_of_a_conversation_is_claimed_at_a_time(office: Office) -> None:

@@ -9,7 +9,7 @@ from services.ingest.accounts import Door
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Busy, Gate
 from services.ingest.replies.composing import compose, room_for_files
-from services.ingest.senders.contract import File, NotSendable, Reply
+from services.ingest.senders.contract import Answer, Call, File, NotSendable, Reply
 from services.ingest.senders.email import EmailSender
 from services.ingest.senders.whatsapp import WhatsAppSender
 from tests.support.builders_ingest import NOW
@@ -31,6 +31,10 @@ class Source:
         return "application/octet-stream", bytes(self.size)
 
 
+async def nobody(call: Call) -> Answer:
+    raise AssertionError("a mail needs no preparatory call")
+
+
 def mail(**changes: Any) -> Reply:
     return reply(contact_points=("email:ana@example.si",), files=FILES, **changes)
 
@@ -46,7 +50,7 @@ def with_files(account: str) -> dict[str, Any]:
 async def test_files_too_large_together_are_not_all_fetched_to_see_that() -> None:
     source = Source(limits.REPLY_FILES_SIZE // 2)
     with pytest.raises(NotSendable, match="too large"):
-        await compose(mail(), DOOR, EmailSender(), source)
+        await compose(mail(), DOOR, EmailSender(), source, nobody)
     assert source.given <= 2 * limits.REPLY_FILES_SIZE
 
 

@@ -20,7 +20,7 @@ PAPER = {"reference": "https://files.example.com/a.pdf", "media_type": "applicat
 TEXT = "We open at nine. 👋"
 BOTH, EITHER, BESIDE, TEXT_ONLY = "both", "either", "beside", "text only"
 TAKES = {
-    "chatwoot": TEXT_ONLY,
+    "chatwoot": BOTH,
     "email": BOTH,
     "freshchat": BOTH,
     "instagram": EITHER,
@@ -31,18 +31,18 @@ TAKES = {
     "postmark": BESIDE,
     "sendgrid": BESIDE,
     "ses": BOTH,
-    "slack": TEXT_ONLY,
+    "slack": BOTH,
     "telegram": BOTH,
     "twilio": BOTH,
-    "viber": TEXT_ONLY,
+    "viber": BOTH,
     "vonage": TEXT_ONLY,  # by SMS; its own tests have the other carriers
     "webchat": BOTH,
     "whatsapp": BOTH,
-    "x": TEXT_ONLY,
-    "zendesk": TEXT_ONLY,
+    "x": BOTH,
+    "zendesk": BESIDE,
 }
 """An image alone and with a text; `either` is not together, `beside` is never alone."""
-INSTEAD = ("a text", "put a link", "send a link", "one after the other", "from Zendesk itself")
+INSTEAD = ("a text", "send a link", "one after the other")
 
 
 async def is_refused(provider: str, **body: Any) -> ApiError:

@@ -139,12 +139,6 @@ def test_an_empty_reply_is_not_sent(desk: str) -> None:
         sender(desk).compose(reply(reply_to="12", text=""), ACCOUNTS[desk])
 
 
-@pytest.mark.parametrize("named", ["chatwoot", "zendesk"])
-def test_files_are_not_dropped_in_silence(named: str) -> None:
-    with pytest.raises(NotSendable, match="files"):
-        sender(named).compose(reply(reply_to="12", files=(PICTURE,)), ACCOUNTS[named])
-
-
 def test_freshchat_takes_an_image_alone_and_intercom_beside_a_text_only() -> None:
     alone = reply(reply_to="12", text="", files=(PICTURE,))
     parts = json.loads(sender("freshchat").compose(alone, ACCOUNTS["freshchat"]).body)

@@ -266,13 +266,7 @@ def test_a_customer_known_elsewhere_only_cannot_be_answered_here(provider: str) 
         compose(provider, reply_to=None, contact_points=("email:ana@example.si",))
 
 
-@pytest.mark.parametrize("provider", ["slack", "viber", "x"])
-def test_a_provider_that_takes_no_files_says_so(provider: str) -> None:
-    with pytest.raises(NotSendable, match="link"):
-        compose(provider, files=(PICTURE,))
-
-
-@pytest.mark.parametrize("provider", ["instagram", "line", "messenger", "whatsapp"])
+@pytest.mark.parametrize("provider", ["instagram", "line", "messenger", "viber", "whatsapp"])
 def test_a_file_that_has_no_address_cannot_go(provider: str) -> None:
     with pytest.raises(NotSendable, match="https"):
         compose(provider, text="", files=(File("blob:1", "image/png"),))

@@ -163,6 +163,16 @@ def test_our_own_messages_are_ignored_by_bot_id_and_by_the_authorised_user() -> 
     assert Slack().parse(body, account, NOW, IDS).ignored == ("our own message",)
 
 
+def test_a_file_of_ours_is_ignored_though_slack_names_no_bot_with_files() -> None:
+    told = json.loads(payload("slack", "own-message"))
+    told["event"] |= {"subtype": "file_share", "files": [{"id": "F0LID"}]}
+    for name in ("bot_id", "app_id", "team"):
+        del told["event"][name]
+    body = request("slack", json.dumps(told).encode())
+    parsed = Slack().parse(body, replace(ACCOUNT, options={}), NOW, IDS)
+    assert (parsed.ignored, parsed.events) == (("our own message",), ())
+
+
 def test_a_colleague_of_our_team_answers_the_customer_who_opened_the_thread() -> None:
     event = only("colleague")
     assert event.type == "throughline.message.sent.v1"

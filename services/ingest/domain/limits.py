@@ -71,6 +71,7 @@ SUBMISSION_SECONDS = 30.0  # a relay looks names up while it talks; half of a re
 REPLIES_IN_FLIGHT = 32
 REPLIES_PER_ACCOUNT = 8  # a provider that hangs takes a quarter of our places
 REPLY_FILES = 10
+REPLY_PREPARATIONS = 2 * REPLY_FILES  # preparatory calls; Slack needs two for each file
 REPLY_FILES_SIZE = 20 * MIB  # in base64 27 MiB, about what mail providers take
 REPLY_FILES_HELD = 80 * MIB  # 4 replies at once, each held 3 times (file, base64, wire): 240 MiB
 REPLY_FILES_HELD_EACH = 40 * MIB  # a provider that hangs leaves half for the others

@@ -1,9 +1,10 @@
-"""A reply put in its provider's words, with the bytes of its files where they go along.
+"""A reply put in its provider's words, with the bytes of its files where its sender needs them.
 
 Bytes are held while the reply is on its way, so there is only so much room for them: in all, and
 for each channel account.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Protocol
@@ -11,8 +12,19 @@ from typing import Protocol
 from services.ingest.accounts import Door
 from services.ingest.domain import limits
 from services.ingest.domain.gate import Gate
-from services.ingest.senders.contract import Composed, File, NotSendable, Reply, Sender
+from services.ingest.senders.contract import (
+    Answer,
+    Call,
+    Composed,
+    File,
+    NotSendable,
+    Reply,
+    Sender,
+)
 from services.ingest.store import Document
+
+Ask = Callable[[Call], Awaitable[Answer]]
+"""Makes a preparatory call and returns its good answer."""
 
 
 class FileSource(Protocol):
@@ -30,11 +42,21 @@ def room_for_files(gate: Gate, reply: Document, sender: Sender) -> AbstractConte
     return gate.enter(f"{reply['provider']}/{reply['account']}", limits.REPLY_FILES_SIZE)
 
 
-async def compose(reply: Reply, door: Door, sender: Sender, source: FileSource) -> Composed:
-    """Return the call or mail that sends a reply; raise `NotSendable` or `FetchFailed`."""
+async def compose(
+    reply: Reply, door: Door, sender: Sender, source: FileSource, ask: Ask
+) -> Composed:
+    """Return the call or mail that sends a reply, once its preparatory calls are made.
+
+    Raises `NotSendable`, `FetchFailed`, and what `ask` raises.
+    """
     if sender.carries and reply.files:
         reply = replace(reply, files=await _with_content(reply.files, door, source))
-    return sender.compose(reply, door.account)
+    answers: list[Answer] = []
+    while call := sender.prepare(reply, door.account, answers):
+        if len(answers) == limits.REPLY_PREPARATIONS:
+            raise NotSendable("it would take too many preparatory calls")
+        answers.append(await ask(call))
+    return sender.compose_prepared(reply, door.account, answers)
 
 
 async def _with_content(

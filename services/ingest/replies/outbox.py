@@ -12,20 +12,21 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from services.ingest.accounts import Door, Doors
+from services.ingest.accounts import Doors
 from services.ingest.domain import breaker as circuit
 from services.ingest.domain import limits
 from services.ingest.domain.delivery import Step, after_attempt, after_crash, give_up
 from services.ingest.domain.gate import Busy, Gate
-from services.ingest.domain.outcomes import Later, Outcome, Refused, Unclear
+from services.ingest.domain.outcomes import Later, Outcome, Unclear
 from services.ingest.metrics import Meter
-from services.ingest.outgoing import FetchFailed, Guard
+from services.ingest.outgoing import Guard
 from services.ingest.publisher import EventPublisher
-from services.ingest.replies.composing import FileSource, compose, room_for_files
+from services.ingest.replies.attempts import Attempts
+from services.ingest.replies.composing import FileSource, room_for_files
 from services.ingest.replies.events import event_of
-from services.ingest.replies.sending import Deliver, attempt
-from services.ingest.replies.store import ReplyStore, reply_from
-from services.ingest.senders.contract import NotSendable, Sender
+from services.ingest.replies.sending import Deliver
+from services.ingest.replies.store import ReplyStore
+from services.ingest.senders.contract import Sender
 from services.ingest.store import Document
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -57,9 +58,9 @@ class Outbox:
         clock: Clock,
         meter: Meter,
     ) -> None:
-        self._store, self._doors, self._guard = store, doors, guard
-        self._publisher, self._files, self._deliver = publisher, files, deliver
+        self._store, self._doors, self._publisher = store, doors, publisher
         self._clock, self._meter = clock, meter
+        self._attempts = Attempts(store, guard, files, deliver, clock, meter)
         self._gate = Gate(limits.REPLY_FILES_HELD, limits.REPLY_FILES_HELD_EACH)
         self._breakers: dict[tuple[str, str], circuit.Breaker] = {}
         self._running: dict[str, tuple[tuple[str, str], asyncio.Task[None]]] = {}
@@ -179,7 +180,7 @@ class Outbox:
             return None
         try:
             with room_for_files(self._gate, reply, sender):
-                outcome = await self._compose_and_send(reply, owner, door, sender)
+                outcome = await self._attempts.make(reply, owner, door, sender)
         except Busy:
             await self._store.postpone(reply["_id"], owner, self._clock.now() + _FILES_AGAIN)
             return None
@@ -194,30 +195,6 @@ class Outbox:
             now=self._clock.now(),
         )
         return await self._settle(reply, owner, step)
-
-    async def _compose_and_send(
-        self, reply: Document, owner: str, door: Door, sender: Sender
-    ) -> Outcome | None:
-        """Return the outcome of one attempt; None if the lease was lost before it."""
-        try:
-            composed = await compose(reply_from(reply), door, sender, self._files)
-        except (NotSendable, FetchFailed) as error:
-            return Refused(str(error))
-        except Exception as error:
-            _log.error("a reply could not be composed", exc_info=error, provider=reply["provider"])
-            return Refused("it cannot be put in the provider's words")
-        if await self._store.mark_sending(reply["_id"], owner, self._clock.now()) is None:
-            return None
-        crash_point("reply-marked")
-        outcome = await attempt(self._guard, door, composed, self._deliver, self._clock.now())
-        crash_point("reply-called")
-        self._meter.count(
-            "ingest_reply_calls_total",
-            provider=reply["provider"],
-            account=reply["account"],
-            outcome=type(outcome).__name__.lower(),
-        )
-        return outcome
 
     async def _why_give_up(self, reply: Document, sender: Sender) -> str | None:
         binds = sender.window and reply["content"]["template"] is None

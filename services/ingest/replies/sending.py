@@ -13,6 +13,7 @@ from services.ingest.outgoing import Guard, NotSent, OutcomeUnknown, call
 from services.ingest.replies.submission import submit
 from services.ingest.senders.contract import (
     API_URL,
+    Answer,
     Call,
     Composed,
     Later,
@@ -32,6 +33,37 @@ _log = get_logger("ingest")
 
 Deliver = Callable[[Reply], Awaitable[Outcome]]
 """Takes a reply into our own chat; raises `Unavailable` when it is not known whether it did."""
+
+
+class NotPrepared(Exception):
+    """A preparatory call did not do its work: the reply was not sent."""
+
+    def __init__(self, outcome: Later | Refused) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+async def ask(guard: Guard, door: Door, preparatory: Call, now: datetime) -> Answer:
+    """Make a preparatory call and return its good answer.
+
+    An earlier answer may have named its address, so that is judged strictly: it leads to the
+    provider's own hosts, or to the base in `api_url`. Raises `NotPrepared`, also where no answer
+    came: whatever happened, the customer has seen nothing of it.
+    """
+    assert door.sender is not None
+    try:
+        there, hosts = placed(preparatory, door)
+        strict = guard.strict(door.account.options.get(API_URL))
+        answer = await call(strict, there.signed(now), hosts)
+    except AddressRefused as error:
+        raise NotPrepared(Refused(f"not allowed: {error}")) from None
+    except NotSent as error:
+        raise NotPrepared(Later(f"not reached ({error})")) from None
+    except OutcomeUnknown as error:
+        raise NotPrepared(Later(f"no answer ({error})")) from None
+    if why := door.sender.unprepared(answer):
+        raise NotPrepared(why)
+    return answer
 
 
 async def attempt(

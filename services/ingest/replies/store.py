@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from services.ingest.domain.delivery import Step
+from services.ingest.domain.delivery import State, Step
 from services.ingest.senders.contract import File, Reply
 from services.ingest.store import AUTOMATIC_SLOTS, CONVERSATIONS, REPLIES, Document
 
@@ -149,15 +149,28 @@ class ReplyStore:
             {"$set": {"claimed": True, "owner": owner, "lease_until": now + LEASE}},
         )
 
-    async def mark_sending(self, reply_id: str, owner: str, now: datetime) -> Document | None:
+    async def hold(
+        self, reply_id: str, owner: str, attempts: int, now: datetime
+    ) -> Document | None:
+        """Renew the lease for one more preparatory call; None if it was lost.
+
+        The reply still waits: whoever finds it after a crash may begin again.
+        """
+        return await self._change_held(reply_id, owner, attempts, now, "waiting")
+
+    async def mark_sending(
+        self, reply_id: str, owner: str, attempts: int, now: datetime
+    ) -> Document | None:
         """Write down that the call is about to be made; None if the lease was lost."""
+        return await self._change_held(reply_id, owner, attempts, now, "sending")
+
+    async def _change_held(
+        self, reply_id: str, owner: str, attempts: int, now: datetime, state: State
+    ) -> Document | None:
         return await self._documents.change_one(
             REPLIES,
             {"_id": {"$eq": reply_id}, "owner": owner, "state": "waiting"},
-            {
-                "$set": {"state": "sending", "lease_until": now + LEASE},
-                "$inc": {"attempts": 1},
-            },
+            {"$set": {"state": state, "attempts": attempts, "lease_until": now + LEASE}},
         )
 
     async def settle(self, reply_id: str, owner: str, step: Step, now: datetime) -> Document | None:

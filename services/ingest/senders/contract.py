@@ -7,7 +7,7 @@ an internal proxy): a sender need not know.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
@@ -41,7 +41,7 @@ __all__ = [
 class File:
     """A file that goes with a reply: `reference` is an https address, or our own `blob:` id.
 
-    `content` holds its bytes for a sender that `carries` files itself, None for all others.
+    `content` holds its bytes for a sender that `carries` files, None for all others.
     """
 
     reference: str
@@ -159,7 +159,8 @@ class Sender(ABC):
     window only what `allowed` names may go: `template`, which is refused where it is not named.
     `repeatable` says that the provider recognises a repeated call (an idempotency key), so that
     one whose outcome is unknown may be made again. `hosts` are the only ones its calls may go to.
-    `longest` is the most characters of a text. `carries` says that files go as bytes in its call.
+    `longest` is the most characters of a text. `carries` says that it needs the bytes of files: to
+    send them along, or to count them.
     `automatic_per_hour` is how many replies of bots and systems one recipient gets at most.
 
     A channel account has all of `secrets` and `options` or none of them; `optional_secrets` and
@@ -186,6 +187,36 @@ class Sender(ABC):
         Asked when a reply is taken in, to refuse what can never go, and again whenever it is
         tried: the same reply must give the same call.
         """
+
+    def prepare(
+        self, reply: Reply, account: ChannelAccount, answers: Sequence[Answer]
+    ) -> Call | None:
+        """Return the next preparatory call, None when all are made.
+
+        Such a call goes before the one that sends: it uploads a file, say. It shows the customer
+        nothing, so it may be repeated, and whatever becomes of it, the reply was not sent.
+        `answers` are those to the calls so far, in order, each a good one (`unprepared`). An
+        address that an answer names is followed to `hosts` only. Raises `NotSendable` for an
+        answer that cannot be used.
+        """
+        return None
+
+    def compose_prepared(
+        self, reply: Reply, account: ChannelAccount, answers: Sequence[Answer]
+    ) -> Composed:
+        """Return the call that sends the reply, given the answers to all that `prepare` wanted."""
+        return self.compose(reply, account)
+
+    def unprepared(self, answer: Answer) -> Later | Refused | None:
+        """Return why a preparatory call did not do its work, None if it did.
+
+        There is nothing unclear about it: what broke on the way can be tried again.
+        """
+        if 200 <= answer.status < 300:
+            return None
+        if answer.status == 429 or answer.status >= 500:
+            return Later(f"HTTP {answer.status}", retry_after(answer))
+        return Refused(self.problem(answer))
 
     def read(self, answer: Answer) -> Outcome:
         """Return what an answer means: by default by its status, with the id from `message_id`.

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.json_fields import string_at
@@ -55,18 +56,26 @@ def in_json(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def form_with_file(fields: Mapping[str, str], name: str, file: File) -> tuple[str, bytes]:
-    """Return a form with one file (RFC 7578) as its content type and its bytes.
+def name_of(file: File) -> str:
+    """Return what to call a file: its name, else the last part of its address."""
+    path = urlsplit(file.reference).path if file.reference.startswith("https://") else ""
+    found = one_line(file.name or unquote(path.rpartition("/")[2]))
+    return found.replace("/", "_").replace("\\", "_") or "file"
+
+
+def form_with_files(fields: Mapping[str, str], name: str, *files: File) -> tuple[str, bytes]:
+    """Return a form with files (RFC 7578) as its content type and its bytes.
 
     The same form gives the same bytes: the boundary is their digest, so none of them can hold it.
     """
     disposition = 'Content-Disposition: form-data; name="{}"'
-    called = one_line(file.name or "file").replace("\\", "_").replace('"', "%22")
-    head = f'{disposition.format(name)}; filename="{called}"\r\nContent-Type: {file.media_type}'
     parts = [
         f"{disposition.format(key)}\r\n\r\n{value}\r\n".encode() for key, value in fields.items()
     ]
-    parts.append(head.encode() + b"\r\n\r\n" + (file.content or b"") + b"\r\n")
+    for file in files:
+        called = name_of(file).replace('"', "%22")
+        head = f'{disposition.format(name)}; filename="{called}"\r\nContent-Type: {file.media_type}'
+        parts.append(head.encode() + b"\r\n\r\n" + (file.content or b"") + b"\r\n")
     boundary = f"=_{hashlib.blake2b(b''.join(parts), digest_size=16).hexdigest()}"
     line = f"--{boundary}".encode()
     body = b"".join(line + b"\r\n" + part for part in parts) + line + b"--\r\n"
@@ -82,9 +91,3 @@ def scoped_id(reply: Reply, scheme: str) -> str:
         if found == scheme:
             return value.rpartition("/")[2]
     raise NotSendable("The customer's id at this provider is not known.")
-
-
-def no_files(reply: Reply) -> None:
-    """Raise `NotSendable` for a reply with files."""
-    if reply.files:
-        raise NotSendable("Files cannot be sent here: put a link into the text.")

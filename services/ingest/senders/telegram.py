@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain.outcomes import Later, Outcome
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
-from services.ingest.senders.provider_calls import form_with_file, in_json, scoped_id, told
+from services.ingest.senders.provider_calls import form_with_files, in_json, scoped_id, told
 
 API = "https://api.telegram.org"
 _CAPTION = 1_024  # characters
@@ -68,7 +68,7 @@ def _document(url: str, reply: Reply, place: Mapping[str, object]) -> Call:
         for name, value in place.items()
     }
     caption = {"caption": reply.text} if reply.text else {}
-    content_type, body = form_with_file({**fields, **caption}, "document", file)
+    content_type, body = form_with_files({**fields, **caption}, "document", file)
     return Call(url, body, {"content-type": content_type})
 
 
