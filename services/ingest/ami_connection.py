@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from services.ingest.adapters.payloads.asterisk_packet import fields_of
 from services.ingest.adapters.request import ChannelAccount
 from services.ingest.domain import limits
+from services.ingest.domain.numbers import digits
 from services.ingest.domain.packets import PacketSplitter
 from shared.errors import PolicyError
 
@@ -37,8 +38,8 @@ class AmiAddress:
 def address_of(account: ChannelAccount) -> AmiAddress:
     """Return where a channel account's Asterisk is; raise `PolicyError` for what cannot be one."""
     where = f"channels.yaml: {{}} of channel account {account.provider}/{account.name}"
-    port, tls = account.options["port"], account.options.get("tls", "no")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    port, tls = digits(account.options["port"]) or 0, account.options.get("tls", "no")
+    if not 0 < port < 65536:
         raise PolicyError(f"{where.format('options.port')} is no port.", "Asterisk's is 5038.")
     if tls not in ("yes", "no"):
         raise PolicyError(f"{where.format('options.tls')} is neither yes nor no.", "Write one.")
@@ -52,7 +53,7 @@ def address_of(account: ChannelAccount) -> AmiAddress:
         raise PolicyError(
             f"{where.format('options.ca_file')} cannot be read.", "Name a PEM file."
         ) from None
-    return AmiAddress(account.options["host"], int(port), context)
+    return AmiAddress(account.options["host"], port, context)
 
 
 class AmiConnection:

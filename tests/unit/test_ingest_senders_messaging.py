@@ -337,6 +337,7 @@ def test_telegram_answers_the_message_in_its_topic_and_business_chat() -> None:
     answered = {"message_id": 55, "allow_sending_without_reply": True}
     assert body["reply_parameters"] == answered
     assert "reply_parameters" not in sent("telegram", in_reply_to="-1001/55")  # another chat's
+    assert "reply_parameters" not in sent("telegram", in_reply_to="401200123/²")
 
 
 def telegrams_form(*files: File, **changes: Any) -> Form:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from services.ingest.adapters.payloads.chatwoot_message import moment
 from services.ingest.adapters.request import ChannelAccount, RawRequest
 from services.ingest.domain.json_fields import object_at, string_at
+from services.ingest.domain.numbers import digits
 from services.ingest.listers.contract import Lister, Page, Question, listed_by, request_of
 from services.ingest.senders.contract import Answer, Call
 
@@ -69,7 +70,7 @@ def _messages(answer: Answer, account: ChannelAccount, since: datetime, question
     late = [one for one in listed if _is_since(one, "created_at", since)]
     conversation = question.knows[0]
     requests = tuple(_request(one, account, json.loads(conversation)) for one in late)
-    ids = [int(own_id) for one in listed if (own_id := string_at(one, "id") or "").isdigit()]
+    ids = [own_id for one in listed if (own_id := digits(string_at(one, "id"))) is not None]
     older = Question("messages", (conversation, str(min(ids)))) if ids and late == listed else None
     return Page(requests, following=older)
 

@@ -20,7 +20,10 @@ class FileBody(BaseModel):
 
     reference: Annotated[str, StringConstraints(pattern=r"^(https://|blob:)", max_length=2_048)]
     media_type: Annotated[
-        str, StringConstraints(pattern=r"^[\w.+-]{1,100}/[\w.+-]{1,100}$", max_length=201)
+        str,
+        StringConstraints(
+            pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$", max_length=201
+        ),
     ] = "application/octet-stream"
     name: Annotated[str, StringConstraints(min_length=1, max_length=limits.FILE_NAME)] | None = None
 

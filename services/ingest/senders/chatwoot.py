@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.numbers import digits
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.desk_calls import conversation_of, json_call
 from services.ingest.senders.provider_calls import form_with_files, told
@@ -31,8 +32,8 @@ class ChatwootSender(Sender):
         path = f"accounts/{account.options['account_id']}/conversations/{conversation_of(reply)}"
         url = f"https://app.chatwoot.com/api/v1/{path}/messages"
         headers = {"api_access_token": account.secrets["api_access_token"][0].decode()}
-        answered = reply.in_reply_to or ""
-        attributes = {"in_reply_to": int(answered)} if _is_id(answered) else {}
+        answered = digits(reply.in_reply_to)
+        attributes = {} if answered is None else {"in_reply_to": answered}
         if reply.files:
             return _with_files(url, reply, attributes, headers)
         content = {
@@ -62,7 +63,3 @@ def _with_files(
         fields["content_attributes"] = json.dumps(attributes)
     content_type, body = form_with_files(fields, "attachments[]", *reply.files)
     return Call(url, body, {"content-type": content_type, **headers})
-
-
-def _is_id(written: str) -> bool:
-    return written.isascii() and written.isdigit() and len(written) < 19

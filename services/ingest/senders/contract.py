@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.numbers import digits
 from services.ingest.domain.outcomes import Later, Outcome, Refused, Sent, Unclear
 
 API_URL = "api_url"
@@ -251,5 +252,5 @@ class Sender(ABC):
 
 def retry_after(answer: Answer) -> timedelta | None:
     """Return how long the provider asks us to wait (Retry-After in seconds), if it does."""
-    written = answer.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(written), 3600)) if written.isdigit() else None
+    seconds = digits(answer.headers.get("retry-after"))
+    return None if seconds is None else timedelta(seconds=min(seconds, 3600))

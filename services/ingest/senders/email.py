@@ -7,6 +7,7 @@ point at somebody else.
 """
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.numbers import digits
 from services.ingest.domain.plus_address import with_token
 from services.ingest.senders.contract import (
     Answer,
@@ -39,12 +40,12 @@ class EmailSender(Sender):
         sender, recipient = mailbox(options["from"]), mailbox(recipient_of(reply))
         plus = with_token(options["address"], reply.plus_token)
         mail = write_mail(reply, sender, recipient, plus)
-        port = options.get("submission_port", str(SUBMISSION_PORT))
-        if not port.isdigit():
+        port = digits(options.get("submission_port", str(SUBMISSION_PORT)))
+        if port is None:
             raise NotSendable("the option submission_port is no number")
         return Mail(
             host=options["submission_host"],
-            port=int(port),
+            port=port,
             envelope_from="" if reply.sender != "agent" else plus or sender.addr_spec,
             envelope_to=recipient.addr_spec,
             content=mail.as_bytes(),

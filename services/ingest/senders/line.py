@@ -61,7 +61,7 @@ class LineSender(Sender):
 
     def download(self, reference: str, account: ChannelAccount) -> Call | None:
         """Return the request for a message's content, by the message's id."""
-        if not reference.isdigit():
+        if not (reference.isascii() and reference.isdigit()):
             return super().download(reference, account)
         headers = {"authorization": bearer(account, "channel_access_token")["authorization"]}
         return Call(f"{FILES}/v2/bot/message/{reference}/content", b"", headers, "GET")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from urllib.parse import parse_qsl
 
 from services.ingest.adapters.request import ChannelAccount
+from services.ingest.domain.numbers import digits
 from services.ingest.domain.outcomes import Later, Outcome
 from services.ingest.senders.contract import Answer, Call, NotSendable, Reply, Sender
 from services.ingest.senders.provider_calls import form_with_files, in_json, scoped_id, told
@@ -32,8 +33,8 @@ class TelegramSender(Sender):
         """Return the call that sends the reply, as an answer if it answers a message."""
         place: dict[str, object] = {**_place(reply)}
         chat, _, number = (reply.in_reply_to or "").partition("/")
-        if number.isdigit() and chat == place["chat_id"]:
-            answered = {"message_id": int(number), "allow_sending_without_reply": True}
+        if (message := digits(number)) is not None and chat == place["chat_id"]:
+            answered = {"message_id": message, "allow_sending_without_reply": True}
             place["reply_parameters"] = answered
         base = f"{API}/bot{account.secrets['bot_token'][0].decode()}"
         if reply.files:
@@ -43,9 +44,9 @@ class TelegramSender(Sender):
 
     def read(self, answer: Answer) -> Outcome:
         """Return what an answer means; how long to wait stands in its body."""
-        seconds = told(answer, "parameters", "retry_after")
-        if answer.status == 429 and seconds and seconds.isdigit():
-            return Later("HTTP 429", timedelta(seconds=min(int(seconds), _LONGEST_WAIT)))
+        seconds = digits(told(answer, "parameters", "retry_after"))
+        if answer.status == 429 and seconds is not None:
+            return Later("HTTP 429", timedelta(seconds=min(seconds, _LONGEST_WAIT)))
         return super().read(answer)
 
     def message_id(self, answer: Answer) -> str | None:
@@ -77,6 +78,6 @@ def _place(reply: Reply) -> dict[str, str | int]:
     if "chat_id" not in fields:
         raise NotSendable("The customer's chat is not known.")
     place: dict[str, str | int] = dict(fields)
-    if (topic := fields.get("message_thread_id", "")).isdigit():
-        place["message_thread_id"] = int(topic)
+    if (topic := digits(fields.get("message_thread_id"))) is not None:
+        place["message_thread_id"] = topic
     return place

@@ -56,7 +56,7 @@ class XSender(Sender):
         place, _, customer = scoped_id(reply, "x").rpartition(":")
         if place == "post":
             raise NotSendable("A public post is answered in X itself.")
-        if not customer.isdigit():
+        if not (customer.isascii() and customer.isdigit()):
             raise NotSendable("The customer's id at X is not known.")
         if len(reply.files) > 1 or not {file.media_type for file in reply.files} <= PICTURES:
             raise NotSendable("X takes one picture with a message: for other files put a link.")
