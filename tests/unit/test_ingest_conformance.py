@@ -150,7 +150,7 @@ def test_a_batch_all_broken_is_put_aside_once_and_whole(parts: int, error: str) 
     assert letter.data.error == error
 
 
-@pytest.mark.parametrize("parts", [limits.BROKEN_PARTS + 1, limits.PARTS + 1])
+@pytest.mark.parametrize("parts", [limits.BROKEN_PARTS + 1, limits.PARTS_SENDGRID + 1])
 def test_very_many_small_broken_parts_are_put_aside_once_and_whole(parts: int) -> None:
     body = json.dumps([{}] * parts).encode()
     (letter,) = parse_payload("sendgrid", ACCOUNTS["sendgrid"], body, NOW, IDS)

@@ -87,6 +87,13 @@ def test_a_batch_at_the_providers_maximum_is_read_whole(
     assert (len(found.events), found.broken) == (UPDATES, ())
 
 
+def test_all_news_of_a_large_mailing_are_read() -> None:
+    (told, *_) = json.loads(payload("sendgrid", "events"))
+    many = [{**told, "sg_event_id": f"e{number}"} for number in range(limits.PARTS_SENDGRID)]
+    found = parsed("sendgrid", json.dumps(many).encode())
+    assert (len(found.events), found.broken) == (limits.PARTS_SENDGRID, ())
+
+
 @pytest.mark.parametrize("provider", ["whatsapp", "messenger", "instagram"])
 def test_a_body_of_more_keys_than_a_full_batch_is_put_aside(provider: str) -> None:
     keys = b",".join(b'"%d":0' % number for number in range(ADAPTERS[provider].max_keys + 1))

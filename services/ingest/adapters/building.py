@@ -94,12 +94,13 @@ def each(
     translate: Callable[[T], Iterable[Event]],
     as_body: Callable[[T], bytes],
     room: int = limits.MAIL + limits.PART,
+    most: int = limits.PARTS,
 ) -> tuple[list[Event], list[BrokenPart]]:
     """Translate every part; one that breaks becomes a `BrokenPart` and the others go on.
 
     Once the broken ones are too many, or have more than `room` bytes, their request is put aside
     whole, so those that follow are not written out: each may repeat all that stands around it.
-    Raises `Unparseable` for more parts than any provider sends.
+    Raises `Unparseable` for more than `most` parts: no provider sends as many.
     """
     events: list[Event] = []
     broken: list[BrokenPart] = []
@@ -112,7 +113,7 @@ def each(
         broken.append(BrokenPart(body, error))
 
     for number, part in enumerate(parts):
-        if number == limits.PARTS:
+        if number == most:
             raise Unparseable("body: too many parts")
         try:
             events.extend(translate(part))

@@ -46,6 +46,7 @@ class SendGrid(Adapter):
     scheme = SENDGRID
     media_types = frozenset({MULTIPART, URLENCODED, "application/json"})
     max_body = limits.MAIL
+    max_keys = limits.JSON_KEYS_SENDGRID
     isolated = True
     options = frozenset({"address"})
     optional = frozenset({"max_age_seconds"})
@@ -111,12 +112,14 @@ def _files(form: Form) -> Iterator[MailFile]:
 
 def _all_news(body: bytes, builder: Builder) -> Parsed:
     try:
-        listed = parse_json(body)
+        listed = parse_json(body, SendGrid.max_keys)
     except Malformed:
         raise Unparseable("body: json") from None
     if not isinstance(listed, list) or not listed:
         raise Unparseable("body: no list of events")
-    events, broken = each(listed, lambda told: [_news(builder, told)], _alone)
+    events, broken = each(
+        listed, lambda told: [_news(builder, told)], _alone, most=limits.PARTS_SENDGRID
+    )
     return Parsed(tuple(events), tuple(broken))
 
 

@@ -14,10 +14,14 @@ JSON_KEYS = 10_000  # an object around each, with a name of its own, takes 260 b
 # Meta sends at most 1 000 updates at once. A status with everything has 30 keys, a message with its
 # contact, its change and its entry 30, a card with addresses 60: 60 000 keys, 16 MiB of objects.
 JSON_KEYS_META = 60_000
+JSON_KEYS_SENDGRID = 60_000  # 12 in each event of its largest batch: 16 MiB of objects in a worker
 # As many as keys, and what lists hold besides, 40 in each of those updates; a 4 MiB body of
 # `1,1,1,…` would be two million objects of 32 bytes.
 JSON_VALUES = 100_000
 PARTS = 2_000  # of one request: twice Meta's largest batch, and each takes 0.1 to 0.4 ms
+# SendGrid names no largest batch. Of its shortest events (250 bytes) these are 1.2 MiB, which a
+# worker reads in 0.2 s.
+PARTS_SENDGRID = 5_000
 BROKEN_PARTS = 100  # of one request; each dead letter repeats its headers: 1.6 MiB
 
 REQUEST = 64 * 1024  # bytes a request counts for at least: its headers, events, buffers
