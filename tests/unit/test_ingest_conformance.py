@@ -150,11 +150,17 @@ def test_a_batch_all_broken_is_put_aside_once_and_whole(parts: int, error: str) 
     assert letter.data.error == error
 
 
-@pytest.mark.parametrize("parts", [limits.BROKEN_PARTS + 1, limits.PARTS_SENDGRID + 1])
-def test_very_many_small_broken_parts_are_put_aside_once_and_whole(parts: int) -> None:
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        (limits.BROKEN_PARTS + 1, "101 parts, first sg_event_id, event: missing"),
+        (limits.PARTS_SENDGRID + 1, "body: too many parts"),
+    ],
+)
+def test_very_many_small_broken_parts_are_put_aside_once_and_whole(parts: int, error: str) -> None:
     body = json.dumps([{}] * parts).encode()
     (letter,) = parse_payload("sendgrid", ACCOUNTS["sendgrid"], body, NOW, IDS)
-    assert letter.data.body == body
+    assert (letter.data.body, letter.data.error) == (body, error)
 
 
 def test_numbers_no_store_could_keep_come_back_as_text() -> None:

@@ -378,6 +378,13 @@ def test_a_read_receipt_is_only_a_receipt() -> None:
     assert (delivery.data.message_id, delivery.data.status) == ("a2@example.com", "read")
 
 
+def test_a_receipt_whose_fields_are_in_two_groups_is_read_whole() -> None:
+    apart = payload("email", "read-receipt").replace(b"\nFinal-", b"\nReporting-UA: x\n\nFinal-")
+    apart = apart.replace(b"\r\n", b"\n")
+    (delivery,) = Email().parse(request("email", apart), ACCOUNT, NOW, IDS).events
+    assert (delivery.data.message_id, delivery.data.status) == ("a2@example.com", "read")
+
+
 def test_a_report_about_many_recipients_is_bounded() -> None:
     block = b"\r\nFinal-Recipient: rfc822; n%d@example.si\r\nAction: failed\r\n"
     many = b"".join(block % number for number in range(100))

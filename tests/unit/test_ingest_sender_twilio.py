@@ -103,6 +103,8 @@ def test_when_twilio_is_busy_or_broken_it_is_tried_later() -> None:
         "HTTP 429", timedelta(seconds=7)
     )
     assert SENDER.read(Answer(503, b"<html>")) == Later("HTTP 503", None)
+    for_a_day = Answer(429, b"", {"retry-after": "86400"})
+    assert SENDER.read(for_a_day) == Later("HTTP 429", timedelta(hours=1))
 
 
 def test_a_refusal_gives_twilios_error_code_only() -> None:

@@ -98,8 +98,8 @@ def each(
 ) -> tuple[list[Event], list[BrokenPart]]:
     """Translate every part; one that breaks becomes a `BrokenPart` and the others go on.
 
-    Once the broken ones are too many, or have more than `room` bytes, their request is put aside
-    whole, so those that follow are not written out: each may repeat all that stands around it.
+    Once the broken ones have more than `room` bytes, their request is put aside whole, so those
+    that follow are not written out: each may repeat all that stands around it.
     Raises `Unparseable` for more than `most` parts: no provider sends as many.
     """
     events: list[Event] = []
@@ -107,8 +107,7 @@ def each(
 
     def put_aside(part: T, error: str) -> None:
         nonlocal room
-        written_out = room >= 0 and len(broken) < limits.BROKEN_PARTS
-        body = as_body(part) if written_out else b""
+        body = as_body(part) if room >= 0 else b""
         room -= len(body)
         broken.append(BrokenPart(body, error))
 
