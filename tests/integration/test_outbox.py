@@ -1,7 +1,6 @@
 """The outbox of replies on a real MongoDB: at most once, in order, whoever works on it."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from tests.support.builders_outbox import (
     WHATSAPP,
     conversation,
     doors,
+    end,
     from_whatsapp,
     reply_to,
 )
@@ -125,12 +125,7 @@ async def office(mongodb: str) -> AsyncIterator[Office]:
             database, provider, StoppedClock(), FakePublisher(), Metrics(METRICS), running=[]
         )
         yield one
-        for _, task in one.running:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for outbox, _ in one.running:
-            await outbox.drain()
+        await end(one.running)
     await database.client.drop_database(database.name)
     database.close()
 

@@ -1,7 +1,6 @@
 """Replies whose files go up first, on a real MongoDB: sent at most once, whatever uploads do."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from shared.errors import Unavailable
 from shared.mongo import Database
 from shared.observability.metrics import Metrics
 from tests.support.builders_ingest import FakePublisher, StoppedClock
+from tests.support.builders_outbox import end
 from tests.support.builders_replies import reply
 from tests.support.deployment import eventually
 from tests.support.provider_stub import HANG, ProviderStub, Script, provider_stub
@@ -146,12 +146,7 @@ async def office(mongodb: str) -> AsyncIterator[Office]:
         one = Office(store, slack, StoppedClock(), Bytes(), Metrics(METRICS), running=[])
         one.start()
         yield one
-        for _, task in one.running:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for outbox, _ in one.running:
-            await outbox.drain()
+        await end(one.running)
     await database.client.drop_database(database.name)
     database.close()
 

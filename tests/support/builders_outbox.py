@@ -1,7 +1,9 @@
 """Builders for replies: a policy with channel accounts that can send, and conversations."""
 
+import asyncio
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from services.ingest.accounts import Doors, open_doors
 from services.ingest.domain.channels import ChannelsPolicy
 from services.ingest.domain.conversations import Conversation, hear
 from services.ingest.replies.conversation_index import fact_of
+from services.ingest.replies.outbox import Outbox
 from services.ingest.replies.store import reply_document
 from services.ingest.senders.contract import Reply
 from shared.events.contact import MessageReceived
@@ -203,3 +206,12 @@ def reply_to(
     return reply_document(
         reply, provider="whatsapp", account="main", channel="messaging", fingerprint="f"
     )
+
+
+async def end(running: Iterable[tuple[Outbox, asyncio.Task[None]]]) -> None:
+    """End outboxes that a test has started, each with the task that runs it."""
+    for outbox, task in running:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await outbox.drain()
